@@ -1,0 +1,67 @@
+# Everything a contributor runs. `make` alone lists the targets.
+#
+# LABS names every module under lab/: modules_test.go reads this line, so a module that is on no list is a failing test.
+LABS :=
+
+FROM     ?= 1
+SEEDS    ?= 500
+FUZZTIME ?= 30s
+BENCH    ?= .
+
+# The oldest Go that builds the product; the same number as the go line of go.mod.
+GO_MIN := 1.26
+
+TOOLS := bin/.built
+
+.DEFAULT_GOAL := help
+.PHONY: help dev test lint sim fuzz bench install-check need-go need-git need-cc
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+dev: need-go ## three nodes in one process on loopback
+	go run ./cmd/starling dev
+
+test: need-go need-git need-cc ## every test of every module, with the race detector
+	@echo "test: product"
+	@go test -race -timeout 20m ./...
+	@for lab in $(LABS); do echo "test: $$lab"; (cd $$lab && go test -race -timeout 20m ./...) || exit 1; done
+	@echo "tested: product $(LABS)"
+
+lint: need-go $(TOOLS) ## vet, staticcheck and gofumpt
+	@for dir in . $(LABS); do \
+		echo "lint: $$dir"; \
+		(cd $$dir && go vet ./... && $(CURDIR)/bin/staticcheck ./...) || exit 1; \
+	done
+	@unformatted=$$(bin/gofumpt -l .); \
+	if [ -n "$$unformatted" ]; then echo "gofumpt would change (run: bin/gofumpt -w .):"; echo "$$unformatted"; exit 1; fi
+
+sim: need-go ## a campaign: FROM= first seed, SEEDS= how many; adds a row to docs/campaigns.md
+	go run ./cmd/starling sim --from $(FROM) --seeds $(SEEDS) --record docs/campaigns.md
+
+fuzz: need-go ## every fuzz target for FUZZTIME= each
+	@FUZZTIME=$(FUZZTIME) tools/fuzz
+
+bench: need-go ## every benchmark; BENCH= chooses by name
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+install-check: need-go need-git ## install the committed tree from a file proxy with an empty module cache
+	@tools/install-check
+
+# One stamp for both binaries: grouped targets need a newer make than some systems have.
+$(TOOLS): tools/go.mod tools/go.sum
+	@mkdir -p bin
+	@cd tools && go build -o ../bin/ tool
+	@touch $@
+
+need-go:
+	@command -v go >/dev/null || { echo "go is missing: install Go $(GO_MIN) or newer from https://go.dev/dl"; exit 1; }
+	@have=$$(go env GOVERSION); want=go$(GO_MIN); \
+	[ "$$(printf '%s\n%s\n' "$$want" "$$have" | sort -V | head -n 1)" = "$$want" ] || \
+	{ echo "go is too old: $$have; install Go $(GO_MIN) or newer from https://go.dev/dl"; exit 1; }
+
+need-git:
+	@command -v git >/dev/null || { echo "git is missing: install it with your package manager (apt-get install git)"; exit 1; }
+
+need-cc: need-go
+	@command -v "$$(go env CC | cut -d' ' -f1)" >/dev/null || { echo "a C compiler is missing, the race detector needs one: install gcc or clang (apt-get install gcc libc6-dev) or name one in CC"; exit 1; }
