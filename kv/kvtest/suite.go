@@ -1,0 +1,121 @@
+package kvtest
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/starlingkv/starling/kv"
+)
+
+// Suite says how to reach the store under test. Only New is required.
+type Suite struct {
+	// New opens a fresh, empty, running store for one check. What it starts ends by t.Cleanup or by Store.Close; what it
+	// logs goes to log, where the suite counts.
+	New func(t testing.TB, log *slog.Logger) Store
+
+	// Starting opens a store that is still Starting, with Store.Start set. Nil: such a store has no starting time.
+	Starting func(t testing.TB, log *slog.Logger) Store
+
+	// Unmoved returns a client of a kind whose merge reports no change whatever is written to it, for ErrNoChange.
+	// It takes and hands out values of the codec given. Nil: the store has no such kinds.
+	Unmoved func(t testing.TB, codec kv.Codec) kv.Client
+
+	// Around runs every check; [testing/synctest.Test] puts an in-process store into a bubble, where waiting costs
+	// nothing. Nil runs them on the real clock. Checks that provoke a stuck lock always run on the real clock: a bubble's
+	// clock stands still behind a mutex.
+	Around func(t *testing.T, check func(*testing.T))
+
+	// Within is the time in which the store must do what it promises to do at once. Default 5 s.
+	Within time.Duration
+
+	// TTL is a time to live that the store takes without rounding it up. Default 250 ms.
+	TTL time.Duration
+}
+
+// Store is one opened store and the hooks into its life. A sentence of the contract whose hook is nil is not in the run.
+type Store struct {
+	// Client returns a client of this store for values of codec. It is called several times, also with codecs of one id.
+	Client func(codec kv.Codec) kv.Client
+
+	// Start ends Starting. Only for stores of Suite.Starting.
+	Start func()
+
+	// Leave leaves the cluster and returns after the flush; the store still answers.
+	Leave func()
+
+	// Unsent counts the writes taken after Leave's flush.
+	Unsent func() uint64
+
+	// Isolate cuts the store off from everybody else.
+	Isolate func()
+
+	// Close closes the store.
+	Close func()
+}
+
+// Run checks every sentence of the contract that applies to the store. Sentences for whose hooks the suite has none are
+// listed in the log.
+func Run(t *testing.T, s Suite) {
+	t.Helper()
+	s = s.withDefaults()
+	var have hooks
+	s.around(t, func(t *testing.T) { have = s.hooks(t) })
+	for _, c := range checks {
+		if lacks := c.needs &^ have; lacks != 0 {
+			t.Logf("not in this run: %s (%s): no hook %s", c.name, c.sentence, lacks)
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			if c.clock == realClock {
+				s.check(t, c)
+				return
+			}
+			s.around(t, func(t *testing.T) { s.check(t, c) })
+		})
+	}
+}
+
+// withDefaults fills what was left at zero.
+func (s Suite) withDefaults() Suite {
+	if s.Within == 0 {
+		s.Within = 5 * time.Second
+	}
+	if s.TTL == 0 {
+		s.TTL = 250 * time.Millisecond
+	}
+	return s
+}
+
+func (s Suite) around(t *testing.T, f func(*testing.T)) {
+	t.Helper()
+	if s.Around == nil {
+		f(t)
+		return
+	}
+	s.Around(t, f)
+}
+
+// check runs one check against a store of its own.
+func (s Suite) check(t testing.TB, c check) {
+	t.Helper()
+	c.run(newEnv(t, s, c))
+}
+
+// hooks opens one store to see which hooks it has.
+func (s Suite) hooks(t testing.TB) hooks {
+	st := s.New(t, slog.New(slog.DiscardHandler))
+	var have hooks
+	for hook, there := range map[hooks]bool{
+		hookStart:   s.Starting != nil,
+		hookUnmoved: s.Unmoved != nil,
+		hookLeave:   st.Leave != nil && st.Unsent != nil,
+		hookIsolate: st.Isolate != nil,
+		hookClose:   st.Close != nil,
+	} {
+		if there {
+			have |= hook
+		}
+	}
+	return have
+}
