@@ -43,7 +43,7 @@ func (c *Clock) Observe(r Reading) {
 		return
 	}
 	if c.Slew && r.Wall < c.physical {
-		c.physical = max(r.Wall, c.physical+(r.Mono-c.now.Mono).Milliseconds()/2)
+		c.physical = max(r.Wall, c.physical+(r.Mono.Milliseconds()-c.now.Mono.Milliseconds()+1)/2)
 	}
 	c.now = r
 	c.physical = max(c.physical, r.Wall)

@@ -1,0 +1,151 @@
+package tree
+
+import "iter"
+
+// Diff yields, in key order, what differs between two versions of a tree from
+// lo up to but without hi: the old and the new item of each key, the zero T
+// where a side has none. Items are compared by identity. Nodes that both sides
+// share are not visited, so the work follows the difference.
+func Diff[T Item](old, new Tree[T], lo, hi string) iter.Seq2[T, T] {
+	return func(yield func(old, new T) bool) {
+		if old.root == new.root || hi != "" && hi <= lo {
+			return
+		}
+		d := differ[T]{newCursor(old.root, lo, hi), newCursor(new.root, lo, hi)}
+		for !d.a.over || !d.b.over {
+			if x, y, found := d.next(); found && !yield(x, y) {
+				return
+			}
+		}
+	}
+}
+
+// differ walks two trees side by side.
+type differ[T Item] struct{ a, b *cursor[T] }
+
+// next makes one step: it passes over what is shared, opens a node that may
+// hide something, or moves past an item. found tells of a difference.
+//
+// A subtree shared by both sides stands in both at the same place in key order.
+// So a node stays closed while the other side still stands before lower keys,
+// and in time both sides stand before the same node.
+func (d *differ[T]) next() (x, y T, found bool) {
+	a, b := d.a, d.b
+	switch {
+	case a.over:
+		y, found = b.advance()
+		return x, y, found
+	case b.over:
+		x, found = a.advance()
+		return x, y, found
+	case a.node == b.node && a.item == b.item:
+		a.skip()
+		b.skip()
+		return x, y, false
+	}
+	switch low, high := a.floor(), b.floor(); {
+	case low < high:
+		x, found = a.advance()
+	case high < low:
+		y, found = b.advance()
+	case a.height > b.height:
+		a.open()
+	case b.height > a.height:
+		b.open()
+	default:
+		x, found = a.advance()
+		y, _ = b.advance()
+	}
+	return x, y, found
+}
+
+// cursor stands before a closed node or, if node is nil, before an item.
+type cursor[T Item] struct {
+	lo, hi string
+	stack  []frame[T]
+	node   *node[T]
+	bound  string // no key of node is below it
+	height int    // of what it stands before: 0 for an item, 1 for a leaf
+	item   T
+	over   bool
+}
+
+// frame is an opened node: the cursor stands before its entry at, and leaves it
+// before the entry end.
+type frame[T Item] struct {
+	node    *node[T]
+	bound   string
+	at, end int
+}
+
+func newCursor[T Item](root *node[T], lo, hi string) *cursor[T] {
+	c := &cursor[T]{lo: lo, hi: hi, node: root, over: root == nil}
+	for n := root; n != nil; n = n.kids[0] {
+		c.height++
+		if n.leaf() {
+			break
+		}
+	}
+	return c
+}
+
+// floor is a key that nothing the cursor still has to tell is below.
+func (c *cursor[T]) floor() string {
+	if c.node != nil {
+		return c.bound
+	}
+	return c.item.Key()
+}
+
+// advance opens the node it stands before, or returns the item and moves past
+// it.
+func (c *cursor[T]) advance() (item T, ok bool) {
+	if c.node != nil {
+		c.open()
+		return item, false
+	}
+	item = c.item
+	c.skip()
+	return item, true
+}
+
+// open enters the node, at the first entry that may be in range.
+func (c *cursor[T]) open() {
+	first, end := c.node.cut(c.lo, c.hi)
+	if !c.node.leaf() {
+		end++
+	}
+	c.stack = append(c.stack, frame[T]{c.node, c.bound, first - 1, end})
+	c.height--
+	c.skip()
+}
+
+// skip moves to the next entry without opening the present one.
+func (c *cursor[T]) skip() {
+	for len(c.stack) > 0 {
+		f := &c.stack[len(c.stack)-1]
+		f.at++
+		if f.at < f.end {
+			c.stand(f)
+			return
+		}
+		c.stack = c.stack[:len(c.stack)-1]
+		c.height++
+	}
+	c.over = true
+}
+
+func (c *cursor[T]) stand(f *frame[T]) {
+	var none T
+	c.node, c.item = nil, none
+	switch {
+	case f.node.leaf():
+		c.item = f.node.items[f.at]
+		return
+	case f.at == 0:
+		c.bound = f.bound
+	default:
+		c.bound = f.node.seps[f.at-1]
+	}
+	c.node = f.node.kids[f.at]
+}

@@ -1,0 +1,63 @@
+package tree
+
+import "sort"
+
+const (
+	maxFill = 32          // items in a leaf, kids of an inner node
+	minFill = maxFill / 2 // of every node but the root
+)
+
+// node is a leaf (items) or an inner node (kids). It is frozen for everybody
+// but the editor whose owner it carries.
+type node[T Item] struct {
+	owner *owner
+	agg   Agg
+	items []T
+	kids  []*node[T]
+	// seps[i] parts kids[i] (keys below it) from kids[i+1] (the others). It was
+	// a key when the two were split and need not be one any more.
+	seps []string
+}
+
+// owner is the identity of one span of editing, between two freezes. It has a
+// size because two pointers to nothing may be equal.
+type owner struct{ _ byte }
+
+func (n *node[T]) leaf() bool { return n.kids == nil }
+
+func (n *node[T]) fill() int { return max(len(n.items), len(n.kids)) }
+
+// find returns the index of the first item of a leaf not below key, and whether
+// it has that key.
+func (n *node[T]) find(key string) (int, bool) {
+	lo, hi := 0, len(n.items)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		switch k := n.items[mid].Key(); {
+		case k == key:
+			return mid, true
+		case k < key:
+			lo = mid + 1
+		default:
+			hi = mid
+		}
+	}
+	return lo, false
+}
+
+// route returns the index of the kid that holds key, if any does.
+func (n *node[T]) route(key string) int {
+	return sort.Search(len(n.seps), func(i int) bool { return key < n.seps[i] })
+}
+
+// sum visits what is directly below n to find its aggregate anew.
+func (n *node[T]) sum() Agg {
+	var a Agg
+	for _, it := range n.items {
+		a = a.Add(it.Agg())
+	}
+	for _, k := range n.kids {
+		a = a.Add(k.agg)
+	}
+	return a
+}

@@ -1,0 +1,202 @@
+// Package tree is a persistent B+tree whose nodes know aggregates.
+//
+// A Tree is a value: whoever holds one sees it for ever as it was, reads it
+// without a lock, and pays nothing to keep it. Changes go through an Editor,
+// which copies each node on the path to a change once and shares the rest.
+//
+// Items are pointers to things that never change and that know their own key.
+// Every node carries the Agg of the items below it (count, fingerprint,
+// highest revision, earliest expiry). So the fingerprint of any key range, the
+// n-th item, what expired and what changed since a revision are found without
+// visiting what does not matter; and two versions of a tree are compared in
+// the time of their difference, because shared nodes are equal at sight.
+package tree
+
+import "iter"
+
+// Item is what a tree holds: a pointer type. Neither the key nor the aggregate
+// of an item may ever change.
+type Item interface {
+	comparable
+	Key() string
+	Agg() Agg
+}
+
+// Tree is an immutable ordered set of items. The zero Tree is empty. It is safe
+// for concurrent use.
+type Tree[T Item] struct{ root *node[T] }
+
+// Len is the number of items.
+func (t Tree[T]) Len() int { return int(t.Agg().Count) }
+
+// Agg is the aggregate of all items.
+func (t Tree[T]) Agg() Agg {
+	if t.root == nil {
+		return Agg{}
+	}
+	return t.root.agg
+}
+
+// Same reports that t and u are the same version. False means nothing: equal
+// trees may have been built apart.
+func (t Tree[T]) Same(u Tree[T]) bool { return t.root == u.root }
+
+// Get returns the item of a key.
+func (t Tree[T]) Get(key string) (item T, ok bool) {
+	n := t.root
+	if n == nil {
+		return item, false
+	}
+	for !n.leaf() {
+		n = n.kids[n.route(key)]
+	}
+	if i, ok := n.find(key); ok {
+		return n.items[i], true
+	}
+	return item, false
+}
+
+// AggOf is the aggregate of the items from lo up to but without hi. An empty hi
+// is above every key.
+func (t Tree[T]) AggOf(lo, hi string) Agg {
+	switch {
+	case t.root == nil || hi != "" && hi <= lo:
+		return Agg{}
+	case lo == "" && hi == "":
+		return t.root.agg
+	}
+	return t.root.aggOf(lo, hi)
+}
+
+func (n *node[T]) aggOf(lo, hi string) Agg {
+	first, last := n.cut(lo, hi)
+	var a Agg
+	if n.leaf() {
+		for _, it := range n.items[first:last] {
+			a = a.Add(it.Agg())
+		}
+		return a
+	}
+	if first == last {
+		return n.kids[first].aggOf(lo, hi)
+	}
+	a = n.kids[first].aggOf(lo, "")
+	for _, k := range n.kids[first+1 : last] {
+		a = a.Add(k.agg)
+	}
+	if hi == "" {
+		return a.Add(n.kids[last].agg)
+	}
+	return a.Add(n.kids[last].aggOf("", hi))
+}
+
+// cut returns where the range [lo, hi) begins and ends in n: in a leaf the
+// items [first, last), in an inner node the kids first to last, both included.
+func (n *node[T]) cut(lo, hi string) (first, last int) {
+	if n.leaf() {
+		last = len(n.items)
+		if hi != "" {
+			last, _ = n.find(hi)
+		}
+		first, _ = n.find(lo)
+		return min(first, last), last
+	}
+	last = len(n.kids) - 1
+	if hi != "" {
+		last = n.route(hi)
+	}
+	return n.route(lo), last
+}
+
+// At returns the item with i items below it, and panics if there is none.
+func (t Tree[T]) At(i int) T {
+	if i < 0 || i >= t.Len() {
+		panic("tree: index out of range")
+	}
+	n := t.root
+	for !n.leaf() {
+		for _, k := range n.kids {
+			if i < int(k.agg.Count) {
+				n = k
+				break
+			}
+			i -= int(k.agg.Count)
+		}
+	}
+	return n.items[i]
+}
+
+// Rank is the number of items with a key below key.
+func (t Tree[T]) Rank(key string) int {
+	if key == "" {
+		return 0
+	}
+	return int(t.AggOf("", key).Count)
+}
+
+// All yields the items in key order.
+func (t Tree[T]) All() iter.Seq[T] { return t.Range("", "") }
+
+// Range yields the items from lo up to but without hi, in key order. An empty
+// hi is above every key.
+func (t Tree[T]) Range(lo, hi string) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		if t.root != nil && (hi == "" || lo < hi) {
+			t.root.walk(lo, hi, yield)
+		}
+	}
+}
+
+func (n *node[T]) walk(lo, hi string, yield func(T) bool) bool {
+	first, last := n.cut(lo, hi)
+	if n.leaf() {
+		for _, it := range n.items[first:last] {
+			if !yield(it) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, k := range n.kids[first : last+1] {
+		if !k.walk(lo, hi, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// ExpiredBefore yields the items whose expiry is below ms, in key order, and
+// passes over whole subtrees without one.
+func (t Tree[T]) ExpiredBefore(ms int64) iter.Seq[T] {
+	return t.where(func(a Agg) bool { return a.MinExp != 0 && a.MinExp < ms })
+}
+
+// Since yields the items with a revision above rev, in key order, and passes
+// over whole subtrees without one.
+func (t Tree[T]) Since(rev uint64) iter.Seq[T] {
+	return t.where(func(a Agg) bool { return a.MaxRev > rev })
+}
+
+// where yields the items that pass. Whatever passes must pass together with
+// anything added to it.
+func (t Tree[T]) where(pass func(Agg) bool) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		if t.root != nil && pass(t.root.agg) {
+			t.root.where(pass, yield)
+		}
+	}
+}
+
+func (n *node[T]) where(pass func(Agg) bool, yield func(T) bool) bool {
+	for _, it := range n.items {
+		if pass(it.Agg()) && !yield(it) {
+			return false
+		}
+	}
+	for _, k := range n.kids {
+		if pass(k.agg) && !k.where(pass, yield) {
+			return false
+		}
+	}
+	return true
+}
