@@ -3,6 +3,7 @@ package kv
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 )
@@ -98,4 +99,35 @@ func isNull(b []byte) bool { return bytes.Equal(bytes.TrimSpace(b), []byte("null
 
 func unfit(want string, v any) error {
 	return fmt.Errorf("%w: the codec takes %s, not %T", ErrType, want, v)
+}
+
+// EncodeWith encodes v. A codec that fails or panics is an error that wraps [ErrType], and its own error.
+func EncodeWith(c Codec, v any) (b []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			b, err = nil, fmt.Errorf("%w: codec %s panicked on a %T: %v", ErrType, c.CodecID(), v, p)
+		}
+	}()
+	b, err = c.Encode(v)
+	if err != nil && !errors.Is(err, ErrType) {
+		err = fmt.Errorf("%w: %w", ErrType, err)
+	}
+	return b, err
+}
+
+// DecodeWith decodes b. A codec that fails, panics or returns nil is an error that wraps [ErrDecode], and its own error.
+func DecodeWith(c Codec, b []byte) (v any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			v, err = nil, fmt.Errorf("%w: codec %s panicked: %v", ErrDecode, c.CodecID(), p)
+		}
+	}()
+	v, err = c.Decode(b)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrDecode, err)
+	case v == nil:
+		return nil, fmt.Errorf("%w: codec %s returned nil", ErrDecode, c.CodecID())
+	}
+	return v, nil
 }

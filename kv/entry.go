@@ -78,8 +78,8 @@ type ttl time.Duration
 
 func (d ttl) put(w *Write) { w.TTL = max(0, time.Duration(d)) }
 
-// Write is a write with its options resolved, for the authors of clients. The zero Write asks that the key be absent;
-// start from [PutWrite] or [RemoveWrite]. Of several conditions the last one holds.
+// Write is a write with its options resolved, for the authors of clients: [PutWrite] and [RemoveWrite] make one. The zero
+// Write asks that the key be absent. Of several conditions the last one holds.
 type Write struct {
 	TTL  time.Duration // zero: does not expire
 	cond condition

@@ -52,14 +52,10 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Wrap returns err as the [*Error] of op on key. Nil stays nil, and an err that already is an *Error stays as it is.
+// Wrap returns err as the [*Error] of op on key; nil stays nil.
 func Wrap(op, key string, err error) error {
 	if err == nil {
 		return nil
-	}
-	// Only the outermost counts: an *Error deeper down belongs to another call, as one that f made.
-	if _, ok := err.(*Error); ok {
-		return err
 	}
 	return &Error{Op: op, Key: key, Err: err}
 }

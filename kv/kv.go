@@ -10,7 +10,7 @@
 // slices, nested maps) is shared: replace it, never write into it.
 //
 // [Prefix] and [Instrument] wrap a client and keep everything it can do; [Typed] gives it one Go type; [Values] and
-// [Changes] range over it.
+// [Changes] range over it. Authors of clients start from [Base] or [Kit].
 package kv
 
 import "context"
