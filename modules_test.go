@@ -1,0 +1,79 @@
+package starling_test
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestModules fails if a go.mod of the tree is on no list: `make test` goes through the labs by name, so a module
+// without a name would be one that nobody tests.
+func TestModules(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := listedModules(string(makefile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range unlisted(goModDirs(t), listed) {
+		t.Errorf("%s/go.mod is on no list: add it to LABS in the Makefile", dir)
+	}
+	for _, dir := range unlisted(listed, goModDirs(t)) {
+		t.Errorf("%s is listed in the Makefile but holds no go.mod", dir)
+	}
+}
+
+// listedModules are the product, the tools and what the Makefile's LABS names.
+func listedModules(makefile string) ([]string, error) {
+	line := regexp.MustCompile(`(?m)^LABS\s*:=(.*)$`).FindStringSubmatch(makefile)
+	if line == nil {
+		return nil, fs.ErrNotExist
+	}
+	return append([]string{".", "tools"}, strings.Fields(line[1])...), nil
+}
+
+// unlisted returns what is in found and not in listed.
+func unlisted(found, listed []string) []string {
+	return slices.DeleteFunc(slices.Clone(found), func(dir string) bool { return slices.Contains(listed, dir) })
+}
+
+// goModDirs finds every module of the tree, nested ones too.
+func goModDirs(t *testing.T) []string {
+	t.Helper()
+	var dirs []string
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && entry.Name() == ".git":
+			return filepath.SkipDir
+		case entry.Name() == "go.mod":
+			dirs = append(dirs, path.Dir(filepath.ToSlash(name)))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dirs
+}
+
+func TestListedModules(t *testing.T) {
+	listed, err := listedModules("FROM := 1\nLABS := lab/stores lab/dskit\n")
+	if want := []string{".", "tools", "lab/stores", "lab/dskit"}; err != nil || !slices.Equal(listed, want) {
+		t.Errorf("got %q, %v; want %q", listed, err, want)
+	}
+	if _, err := listedModules("NOLABS := x\n"); err == nil {
+		t.Error("a Makefile without the list was taken for one with an empty list")
+	}
+	if got := unlisted([]string{".", "lab/new"}, listed); !slices.Equal(got, []string{"lab/new"}) {
+		t.Errorf("got %q, want the module that is on no list", got)
+	}
+}
