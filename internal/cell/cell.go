@@ -1,0 +1,202 @@
+package cell
+
+import (
+	"sync/atomic"
+
+	"github.com/starlingkv/starling/internal/hlc"
+)
+
+// Spec is what a cell is made of.
+type Spec struct {
+	Addr  Addr
+	Ver   Ver
+	Codec string // id of the codec of Body
+	Tomb  bool   // the cell says that there is no value
+	Body  []byte
+
+	Ord  hlc.Time // place in the order if not Ver.T
+	By   Dot      // the dot if it is not that of Ver: a remove that carries the Ver of what it removes
+	Born hlc.Time // since when a counter counts, if not since Ord
+	Exp  int64    // unix milliseconds at which the cell expires, 0: never
+
+	Prev    []Run  // the dots this write replaced, newest first
+	PrevCut bool   // Prev is not complete
+	Ext     []byte // optional data as it came, its flag byte first
+}
+
+// Cell is one immutable cell. Nothing it refers to may be written to. Its rare
+// parts are read through methods; they stand apart to keep the others small.
+type Cell struct {
+	Addr  Addr
+	Ver   Ver
+	Codec string
+	Body  []byte
+	Class byte // that of Addr
+	Tomb  bool
+
+	ext  *ext
+	hash [16]byte
+	memo atomic.Pointer[any]
+}
+
+type ext struct {
+	ord, born hlc.Time
+	by        Dot
+	exp       int64
+	prev      []Run
+	bytes     []byte
+	prevCut   bool
+}
+
+// New makes a cell, which has yet to be sealed. It keeps s.Body, s.Prev and
+// s.Ext as they are. What only repeats the meaning of its absence is left out
+// (an Ord that is Ver.T, a By that is the dot of Ver, a Born that is the place
+// in the order), so that one cell has one form.
+func New(s Spec) *Cell {
+	c := &Cell{Addr: s.Addr, Ver: s.Ver, Codec: s.Codec, Body: s.Body, Class: s.Addr.Class(), Tomb: s.Tomb}
+	if s.Ord == s.Ver.T {
+		s.Ord = 0
+	}
+	if s.By == s.Ver.Dot() {
+		s.By = Dot{}
+	}
+	if s.Born == s.Ord || s.Ord == 0 && s.Born == s.Ver.T {
+		s.Born = 0
+	}
+	rare := s.Ord != 0 || s.Born != 0 || !s.By.IsZero() || s.Exp != 0 ||
+		len(s.Prev) > 0 || s.PrevCut || len(s.Ext) > 0
+	if rare {
+		c.ext = &ext{
+			ord: s.Ord, born: s.Born, by: s.By, exp: s.Exp,
+			prev: s.Prev, prevCut: s.PrevCut, bytes: s.Ext,
+		}
+	}
+	return c
+}
+
+// Spec is what c is made of, in canonical form.
+func (c *Cell) Spec() Spec {
+	s := Spec{Addr: c.Addr, Ver: c.Ver, Codec: c.Codec, Tomb: c.Tomb, Body: c.Body}
+	if e := c.ext; e != nil {
+		s.Ord, s.By, s.Born, s.Exp = e.ord, e.by, e.born, e.exp
+		s.Prev, s.PrevCut, s.Ext = e.prev, e.prevCut, e.bytes
+	}
+	return s
+}
+
+// WithoutPrev is c with Prev given up and marked as cut, to save memory. It is
+// the same cell to everybody: Prev is not in the hash.
+func (c *Cell) WithoutPrev() *Cell {
+	if len(c.PrevRuns()) == 0 {
+		return c
+	}
+	s := c.Spec()
+	s.Prev, s.PrevCut = nil, true
+	d := New(s)
+	d.hash = c.hash
+	d.memo.Store(c.memo.Load())
+	return d
+}
+
+// Dot names the write that made c.
+func (c *Cell) Dot() Dot {
+	if by := c.ByDot(); !by.IsZero() {
+		return by
+	}
+	return c.Ver.Dot()
+}
+
+// OrdT is the place of c in the order of its address.
+func (c *Cell) OrdT() hlc.Time {
+	if c.ext == nil || c.ext.ord == 0 {
+		return c.Ver.T
+	}
+	return c.ext.ord
+}
+
+// ByDot is the dot of c if it is not that of Ver, else zero.
+func (c *Cell) ByDot() Dot {
+	if c.ext == nil {
+		return Dot{}
+	}
+	return c.ext.by
+}
+
+// BornT is since when c counts if not since OrdT, else zero.
+func (c *Cell) BornT() hlc.Time {
+	if c.ext == nil {
+		return 0
+	}
+	return c.ext.born
+}
+
+// ExpMS is the unix milliseconds at which c expires, 0 if never.
+func (c *Cell) ExpMS() int64 {
+	if c.ext == nil {
+		return 0
+	}
+	return c.ext.exp
+}
+
+// PrevRuns is the dots that c replaced, newest first. It is shared: do not
+// write into it.
+func (c *Cell) PrevRuns() []Run {
+	if c.ext == nil {
+		return nil
+	}
+	return c.ext.prev
+}
+
+// PrevWasCut reports that c replaced more than PrevRuns names.
+func (c *Cell) PrevWasCut() bool { return c.ext != nil && c.ext.prevCut }
+
+// ExtBytes is the optional data of c as it came, its flag byte first.
+func (c *Cell) ExtBytes() []byte {
+	if c.ext == nil {
+		return nil
+	}
+	return c.ext.bytes
+}
+
+// IsFloor reports that c says that its key was deleted.
+func (c *Cell) IsFloor() bool { return c.Addr.IsFloor() }
+
+// Live reports that c is a value at the given time.
+func (c *Cell) Live(nowMS int64) bool { return c.valued() && !c.Expired(nowMS) }
+
+// Expired reports that c is past its expiry. It is still the same cell.
+func (c *Cell) Expired(nowMS int64) bool {
+	exp := c.ExpMS()
+	return exp != 0 && exp <= nowMS
+}
+
+// valued reports that c is neither a tombstone nor a Floor.
+func (c *Cell) valued() bool { return !c.Tomb && !c.IsFloor() }
+
+// DeadUnder reports that the Floor of its key, which may be nil, removes c. A
+// Floor is not dead under another: of the two the join takes the higher.
+func (c *Cell) DeadUnder(floor *Cell) bool {
+	if floor == nil || c.IsFloor() {
+		return false
+	}
+	born := c.BornT()
+	if born == 0 {
+		born = c.OrdT()
+	}
+	return born <= floor.OrdT()
+}
+
+// Hash is the hash of c, zero before it is sealed.
+func (c *Cell) Hash() [16]byte { return c.hash }
+
+// Memo is what SetMemo has left, nil if nothing. Both may be called at any time
+// by anybody.
+func (c *Cell) Memo() any {
+	if v := c.memo.Load(); v != nil {
+		return *v
+	}
+	return nil
+}
+
+// SetMemo leaves the decoded value at the cell. The last one stays.
+func (c *Cell) SetMemo(v any) { c.memo.Store(&v) }

@@ -1,0 +1,47 @@
+package cell
+
+import (
+	"encoding/binary"
+
+	"github.com/starlingkv/starling/internal/tree"
+)
+
+// Stored is a cell as one node keeps it: the item of its tree. It never changes
+// either; to store anything else about a cell is to store another Stored.
+type Stored struct {
+	*Cell
+	Rev     uint64 // revision of the node at which the cell came in
+	Applied int64  // monotonic nanoseconds of the process at which it came in
+	Under   []Run  // dots that a join put below the cell and that its Prev does not name, newest first
+	Hidden  bool   // it has expired here: readers do not see it any more
+}
+
+// Key is the address as the tree knows it.
+func (s *Stored) Key() string { return string(s.Addr) }
+
+// Agg is what the cell adds to the aggregates. A hidden cell has its place in FP
+// only: it is the same cell to every node, as clocks differ and fingerprints
+// must not, but it is no value any more, and it does not expire again.
+func (s *Stored) Agg() tree.Agg {
+	fp := lanes(s.hash)
+	a := tree.Agg{Count: 1, FP: fp, MaxRev: s.Rev}
+	if s.Visible() {
+		a.Live, a.FPLive, a.MinExp = 1, fp, s.ExpMS()
+	}
+	return a
+}
+
+// Visible reports that readers see the cell: it is a value and has not expired.
+func (s *Stored) Visible() bool { return s.valued() && !s.Hidden }
+
+// Replaced is what a write over the cell names as its Prev, and whether that
+// had to be cut.
+func (s *Stored) Replaced() (prev []Run, cut bool) {
+	prev, cut = MergePrev(s.Dot(), s.Under, s.PrevRuns())
+	return prev, cut || s.PrevWasCut()
+}
+
+// lanes is a hash as the two summands of a fingerprint.
+func lanes(hash [16]byte) [2]uint64 {
+	return [2]uint64{binary.BigEndian.Uint64(hash[:8]), binary.BigEndian.Uint64(hash[8:])}
+}
