@@ -64,4 +64,4 @@ need-git:
 	@command -v git >/dev/null || { echo "git is missing: install it with your package manager (apt-get install git)"; exit 1; }
 
 need-cc: need-go
-	@command -v "$$(go env CC | cut -d' ' -f1)" >/dev/null || { echo "a C compiler is missing, the race detector needs one: install gcc or clang (apt-get install gcc libc6-dev) or name one in CC"; exit 1; }
+	@set -- $$(go env CC); command -v "$$1" >/dev/null || { echo "a C compiler is missing, the race detector needs one: install gcc or clang (apt-get install gcc libc6-dev) or name one in CC"; exit 1; }
