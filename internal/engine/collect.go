@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"cmp"
+
+	"slices"
+	"time"
+
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/hlc"
+)
+
+// collectPerStep bounds what one Step collects or hides; the rest follows in
+// the next ones.
+const collectPerStep = 1024
+
+// graves holds what may be collected one day, by common epoch: each entry is
+// looked at once its epoch is due, so that collection costs what is due and
+// never walks the state.
+type graves struct {
+	byEpoch map[int64][]grave
+	epochs  []int64 // keys of byEpoch, ascending
+}
+
+// add puts a grave into its epoch.
+func (g *graves) add(epoch int64, in grave) {
+	if g.byEpoch == nil {
+		g.byEpoch = make(map[int64][]grave)
+	}
+	if len(g.byEpoch[epoch]) == 0 {
+		at, _ := slices.BinarySearch(g.epochs, epoch)
+		g.epochs = slices.Insert(g.epochs, at, epoch)
+	}
+	g.byEpoch[epoch] = append(g.byEpoch[epoch], in)
+}
+
+// grave names one version of one address.
+type grave struct {
+	addr cell.Addr
+	dot  cell.Dot
+}
+
+// bury notes a stored cell that collection must look at when its age is due:
+// tombstones and Floors by their time, cells with a time to live by its end.
+func (e *Engine) bury(s *cell.Stored) {
+	var ms int64
+	switch {
+	case s.Tomb:
+		ms = s.Ver.T.Milli()
+	case s.ExpMS() != 0:
+		ms = s.ExpMS()
+	default:
+		return
+	}
+	e.graves.add(ms/max(e.cfg.TombstoneEpoch.Milliseconds(), 1), grave{s.Addr, s.Dot()})
+}
+
+// collect removes tombstones, Floors and expired cells below the common epoch
+// line. Their dots stay in the context: that is what keeps them dead.
+// It takes at most collectPerStep of them and comes back at once for more.
+func (e *Engine) collect() {
+	e.gcDue = e.now.Mono + e.cfg.GCInterval
+	before := e.counters.Events[EventCollected]
+	g := &e.graves
+	step := max(e.cfg.TombstoneEpoch.Milliseconds(), 1)
+	line := (e.clock.Physical() - e.cfg.MinTombstoneAge.Milliseconds()) / step
+	budget := collectPerStep
+	var open []int64
+	for len(g.epochs) > 0 && g.epochs[0] < line && budget > 0 {
+		n := g.epochs[0]
+		g.epochs = g.epochs[1:]
+		if left := e.collectEpoch(g.byEpoch[n], &budget); len(left) > 0 {
+			g.byEpoch[n] = left
+			open = append(open, n)
+			continue
+		}
+		delete(g.byEpoch, n)
+	}
+	g.epochs = append(open, g.epochs...)
+	if budget == 0 && e.counters.Events[EventCollected] > before {
+		e.gcDue = e.now.Mono
+	}
+}
+
+// collectEpoch looks at the graves of one epoch and returns those that stay.
+func (e *Engine) collectEpoch(in []grave, budget *int) []grave {
+	kept := in[:0]
+	for i, g := range in {
+		if *budget == 0 {
+			return append(kept, in[i:]...)
+		}
+		*budget--
+		if e.collectOne(g) == keepGrave {
+			kept = append(kept, g)
+		}
+	}
+	return kept
+}
+
+// fate is what became of a grave that was looked at.
+type fate uint8
+
+const (
+	keepGrave fate = iota // not yet
+	dropGrave             // collected, or something else stands there now
+)
+
+func (e *Engine) collectOne(g grave) fate {
+	s := e.at(g.addr)
+	if s == nil || s.Dot() != g.dot {
+		return dropGrave
+	}
+	if !s.Tomb && !s.Hidden {
+		return keepGrave // its time has come by the wall, not yet by the timer that hides
+	}
+	if time.Duration(s.Applied) > e.now.Mono-e.cfg.AppliedAge {
+		return keepGrave
+	}
+	if e.peers.count() > 0 && e.lastYes <= time.Duration(s.Applied) {
+		return keepGrave
+	}
+	e.remove(s)
+	e.event(Event{Kind: EventCollected, Addr: g.addr, Dot: g.dot})
+	return dropGrave
+}
+
+// expire hides every cell whose time to live has ended: from here on reads,
+// watches and counts do not see it, while its bytes and hash stay the same.
+func (e *Engine) expire() {
+	now := e.clock.Physical()
+	var due []*cell.Stored
+	for s := range e.root.Load().Tree.ExpiredBefore(now + 1) {
+		if due = append(due, s); len(due) == collectPerStep {
+			break
+		}
+	}
+	for _, s := range due {
+		if cur := e.at(s.Addr); cur == nil || cur.Dot() != s.Dot() {
+			continue
+		}
+		e.hide(s)
+	}
+}
+
+func (e *Engine) hide(s *cell.Stored) {
+	n := *s
+	n.Hidden = true
+	n.Rev = e.edit().rev
+	if e.cfg.Plant == PlantExpiryHashed {
+		spec := n.Spec()
+		spec.Ext = append([]byte{0, 0xee, 1}, 1)
+		n.Cell = cell.New(spec)
+		e.hasher.Seal(n.Cell)
+	}
+	e.w.tree.Put(&n)
+	e.touched(s.Addr)
+	e.event(Event{Kind: EventExpired, Addr: s.Addr, Dot: s.Dot()})
+}
+
+// expiryDue is when the next cell must be hidden.
+func (e *Engine) expiryDue() time.Duration {
+	next := e.root.Load().Tree.Agg().MinExp
+	if next == 0 {
+		return never
+	}
+	in := time.Duration(max(next-e.clock.Physical(), 0)) * time.Millisecond
+	return e.now.Mono + in
+}
+
+// forget drops context entries past their retention, and the oldest ones over
+// the limit. An origin of which a cell is stored is kept whatever its age.
+func (e *Engine) forget() {
+	ctx := e.edit().ctx.Context()
+	line := e.forgetBefore()
+	for en := range ctx.StaleBefore(line.Milli()) {
+		if e.stored[en.O] == 0 && en.LastT < line {
+			e.w.ctx.Drop(en.O)
+			e.event(Event{Kind: EventForgotten, Peer: en.O, N: uint64(en.LastT)})
+		}
+	}
+	if over := e.w.ctx.Context().Len() - e.cfg.MaxCtxEntries; over > 0 {
+		e.forgetOldest(ctx, over)
+	}
+}
+
+// forgetOldest drops n entries of origins without stored cells, the lowest
+// lastT first.
+func (e *Engine) forgetOldest(ctx cell.Context, n int) {
+	var idle []*cell.Entry
+	for en := range ctx.Tree().All() {
+		if e.stored[en.O] == 0 {
+			idle = append(idle, en)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *cell.Entry) int { return cmp.Or(cmp.Compare(a.LastT, b.LastT), cmp.Compare(a.O, b.O)) })
+	for _, en := range idle[:min(n, len(idle))] {
+		e.w.ctx.Drop(en.O)
+	}
+	e.event(Event{Kind: EventContextLimit, N: uint64(n)})
+}
+
+// Snapshot is what survives a process: cells and context of one Root, always
+// together, and the clock.
+type Snapshot struct {
+	Root  *Root
+	Clock hlc.Time
+	At    int64 // wall clock in ms when it was taken
+}
+
+// Snapshot returns the present state for a later New. It copies nothing.
+func (e *Engine) Snapshot() *Snapshot {
+	return &Snapshot{Root: e.root.Load(), Clock: e.clock.Now(), At: e.clock.Physical()}
+}
+
+// restore takes over a snapshot, in the first Step, when the time is known.
+// State that is older than what the cluster remembers is discarded: it could
+// bring back what others have forgotten.
+func (e *Engine) restore() {
+	s := e.cfg.Restore
+	e.cfg.Restore = nil
+	if s == nil {
+		return
+	}
+	if limit := e.cfg.OriginRetention - e.cfg.OriginEpoch; e.now.Wall-s.At > limit.Milliseconds() {
+		e.event(Event{Kind: EventReturner, N: uint64(e.now.Wall - s.At), Text: "stored state is older than the cluster remembers: discarded"})
+		return
+	}
+	e.clock.Restore(s.Clock)
+	e.root.Store(&Root{Ctx: s.Root.Ctx})
+	for it := range s.Root.Tree.All() {
+		n := *it
+		n.Hidden = false
+		e.put(&n)
+	}
+}

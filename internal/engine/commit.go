@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/hlc"
+)
+
+// Errors of Commit. The clock's are hlc.ErrSkew.
+var (
+	// ErrNotReady means that the first-session gate is closed.
+	ErrNotReady = errors.New("no complete session with a peer yet")
+	// ErrConflict is what a Check returns when its reader lost a race.
+	ErrConflict = errors.New("changed since it was read")
+)
+
+// Tx is one local write: all of its cells or none, in one Step, with one T.
+type Tx struct {
+	// Check is judged on the current Root before anything is written; its error
+	// is Commit's. It says what the writer saw. Nil: no condition.
+	Check  func(*Root) error
+	Writes []Write
+}
+
+// Write is one cell to be written. A Floor is a Write to cell.FloorOf(key) with
+// Tomb.
+type Write struct {
+	Addr  cell.Addr
+	Codec string
+	Body  []byte // taken over: not to be changed afterwards
+	Tomb  bool
+	Exp   int64 // absolute ms, 0: never
+	Ext   []byte
+}
+
+// Commit writes locally. It returns ErrNotReady before the gate opens, an error
+// of the clock, or that of the Check; then nothing was written.
+func (e *Engine) Commit(now hlc.Reading, tx Tx) (Effects, error) {
+	e.begin(now)
+	err := e.write(tx)
+	e.runDue()
+	return e.end(), err
+}
+
+func (e *Engine) write(tx Tx) error {
+	if !e.ready {
+		return ErrNotReady
+	}
+	if err := e.clock.Writable(e.peers.count()); err != nil {
+		return err
+	}
+	if tx.Check != nil {
+		if err := tx.Check(e.root.Load()); err != nil {
+			return err
+		}
+	}
+	t := e.clock.Next(e.above(tx)...)
+	for _, w := range tx.Writes {
+		e.commitCell(w, t)
+	}
+	return nil
+}
+
+// above lists the times that a version of tx must be above.
+func (e *Engine) above(tx Tx) []hlc.Time {
+	var out []hlc.Time
+	for _, w := range tx.Writes {
+		if s := e.at(w.Addr); s != nil {
+			out = append(out, s.Ver.T, s.OrdT())
+		}
+		key := w.Addr.Key()
+		if f := e.at(cell.FloorOf(key)); f != nil {
+			out = append(out, f.Ver.T, f.OrdT())
+		}
+		if w.Addr == cell.FloorOf(key) {
+			lo, hi := cell.KeyRange(key)
+			for s := range e.tree().Range(lo, hi) {
+				out = append(out, s.Ver.T, s.OrdT(), s.BornT())
+			}
+		}
+	}
+	return out
+}
+
+func (e *Engine) commitCell(w Write, t hlc.Time) {
+	e.counter++
+	cur := e.at(w.Addr)
+	spec := cell.Spec{
+		Addr: w.Addr, Ver: cell.Ver{T: t, O: e.cfg.Origin, N: e.counter},
+		Codec: w.Codec, Body: w.Body, Tomb: w.Tomb, Exp: w.Exp, Ext: w.Ext,
+	}
+	if !w.Tomb || e.cfg.Plant != PlantNoPrev {
+		spec.Prev, spec.PrevCut = e.replaced(w, cur)
+	}
+	c := cell.New(spec)
+	e.hasher.Seal(c)
+	e.enter(c)
+	if cur != nil {
+		e.outlived(cur.Dot(), t)
+	}
+	e.put(&cell.Stored{Cell: c})
+	if c.IsFloor() {
+		e.sweep(c)
+	}
+	e.push.learned(c, ownWrite)
+}
+
+// replaced is the Prev of a write: every dot this node knows to stand below it
+// at its address, newest first. A Floor replaces all cells of its key, and a
+// cell under a Floor also what the Floor removed, so that its readers know
+// that its author had seen it.
+func (e *Engine) replaced(w Write, cur *cell.Stored) ([]cell.Run, bool) {
+	var chain []*cell.Stored
+	key := w.Addr.Key()
+	floor := e.at(cell.FloorOf(key))
+	if cur != nil {
+		chain = append(chain, cur)
+	}
+	if w.Addr == cell.FloorOf(key) {
+		lo, hi := cell.KeyRange(key)
+		for s := range e.tree().Range(lo, hi) {
+			if s != cur {
+				chain = append(chain, s)
+			}
+		}
+		slices.SortStableFunc(chain, func(a, b *cell.Stored) int { return -a.Ver.Compare(b.Ver) })
+	}
+	lists := make([][]cell.Run, 0, 3*len(chain)+2)
+	for _, s := range chain {
+		lists = append(lists, []cell.Run{cell.RunOf(s.Dot())})
+	}
+	if floor != nil && floor != cur {
+		chain = append(chain, floor)
+	}
+	cut := false
+	for _, s := range chain {
+		lists = append(lists, s.Under, s.PrevRuns())
+		cut = cut || s.PrevWasCut()
+	}
+	runs, more := cell.MergeRuns(lists...)
+	return runs, cut || more
+}

@@ -1,0 +1,344 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/hlc"
+	"github.com/starlingkv/starling/internal/tree"
+)
+
+// writer holds the editors of one Step. They are opened by the first change
+// and published together at the end of the Step.
+type writer struct {
+	open    bool
+	dirty   bool // the tree changed: the revision rises
+	rev     uint64
+	tree    *tree.Editor[*cell.Stored]
+	ctx     *cell.ContextEditor
+	changed []cell.Addr
+}
+
+// edit returns the editors of this Step.
+func (e *Engine) edit() *writer {
+	if !e.w.open {
+		r := e.root.Load()
+		e.w = writer{open: true, rev: r.Rev + 1, tree: r.Tree.Edit(), ctx: r.Ctx.Edit()}
+	}
+	return &e.w
+}
+
+// publish makes the changes of this Step the current Root.
+func (e *Engine) publish() {
+	if !e.w.open {
+		return
+	}
+	r := &Root{Tree: e.w.tree.Tree(), Ctx: e.w.ctx.Context(), Rev: e.root.Load().Rev}
+	if e.w.dirty {
+		r.Rev = e.w.rev
+	}
+	e.fx.Changed = append(e.fx.Changed, e.w.changed...)
+	e.w = writer{}
+	e.root.Store(r)
+}
+
+// verdict is what became of one offered cell.
+type verdict uint8
+
+const (
+	raised    verdict = iota // it is stored now
+	equal                    // the same cell was stored
+	dominated                // a higher cell of its address is stored
+	dead                     // a Floor of its key is higher
+	known                    // R1: its dot is in the context and it is not stored
+	refused                  // it was not judged: nothing of it entered
+)
+
+// at returns the stored cell of an address, or nil.
+func (e *Engine) at(a cell.Addr) *cell.Stored {
+	var s *cell.Stored
+	if e.w.open {
+		s, _ = e.w.tree.Get(string(a))
+	} else {
+		s, _ = e.root.Load().Tree.Get(string(a))
+	}
+	return s
+}
+
+// tree is the present tree, for a walk: what is edited later does not show in it.
+func (e *Engine) tree() tree.Tree[*cell.Stored] {
+	if e.w.open {
+		return e.w.tree.Tree()
+	}
+	return e.root.Load().Tree
+}
+
+// holds reports whether a dot is in the context.
+func (e *Engine) holds(d cell.Dot) bool {
+	if e.w.open {
+		return e.w.ctx.Has(d)
+	}
+	return e.root.Load().Ctx.Has(d)
+}
+
+// apply joins one foreign cell into the current state. It is the only way in
+// for cells of others, whatever brought them.
+func (e *Engine) apply(c *cell.Cell) verdict {
+	if e.clock.TooFar(c.Ver.T) || e.clock.TooFar(c.OrdT()) {
+		e.event(Event{Kind: EventRefusedSkew, Addr: c.Addr, Dot: c.Dot(), Peer: c.Ver.O, N: uint64(c.Ver.T)})
+		if e.cfg.Plant == PlantDotRefused {
+			e.enter(c)
+		}
+		return refused
+	}
+	cur := e.at(c.Addr)
+	e.guardClone(c, cur)
+	if v, done := e.judge(c, cur); done {
+		return v
+	}
+	e.receiveClock(c)
+	e.enter(c)
+	if floor := e.at(cell.FloorOf(c.Addr.Key())); floor != nil && !c.IsFloor() && c.DeadUnder(floor.Cell) {
+		e.outlived(c.Dot(), floor.Ver.T)
+		e.displace(floor, c.Dot())
+		e.event(Event{Kind: EventDeadUnderFloor, Addr: c.Addr, Dot: c.Dot()})
+		return dead
+	}
+	if cur != nil && cell.Compare(cur.Cell, c) > 0 {
+		e.outlived(c.Dot(), cur.Ver.T)
+		e.displace(cur, c.Dot())
+		e.event(Event{Kind: EventDominated, Addr: c.Addr, Dot: c.Dot()})
+		return dominated
+	}
+	e.replace(cur, c)
+	e.event(Event{Kind: EventApplied, Addr: c.Addr, Dot: c.Dot(), Peer: c.Ver.O})
+	return raised
+}
+
+// judge decides what needs no join: R1 and the cell that is stored already.
+func (e *Engine) judge(c *cell.Cell, cur *cell.Stored) (verdict, bool) {
+	same := cur != nil && cur.Dot() == c.Dot()
+	if same && cell.Compare(cur.Cell, c) == 0 {
+		return equal, true
+	}
+	if !same && e.holds(c.Dot()) && e.cfg.Plant != PlantNoR1 {
+		e.event(Event{Kind: EventKnownDot, Addr: c.Addr, Dot: c.Dot()})
+		return known, true
+	}
+	return 0, false
+}
+
+// receiveClock advances the clock past a cell that is taken.
+func (e *Engine) receiveClock(c *cell.Cell) {
+	if e.cfg.Plant != PlantNoReceive {
+		e.clock.Receive(c.Ver.T)
+	}
+}
+
+// replace stores c where cur stood. What it displaces without having seen it
+// is kept beside it, so that a later delete knows all that this node knew.
+func (e *Engine) replace(cur *cell.Stored, c *cell.Cell) {
+	var under []cell.Run
+	if cur != nil {
+		e.outlived(cur.Dot(), c.Ver.T)
+		e.tellConflict(cur, c)
+		under = e.below(c, []cell.Run{cell.RunOf(cur.Dot())}, cur.Under)
+	}
+	e.put(&cell.Stored{Cell: c, Under: under})
+	if c.IsFloor() {
+		e.sweep(c)
+	}
+}
+
+// sweep removes every cell of the Floor's key that is dead under it. The dots
+// it removes without having seen them become displaced dots of the Floor.
+func (e *Engine) sweep(floor *cell.Cell) {
+	n := uint64(0)
+	for _, s := range e.deadUnder(floor) {
+		e.remove(s)
+		e.outlived(s.Dot(), floor.Ver.T)
+		e.tellConflict(s, floor)
+		e.displaceRuns(floor.Addr, append([]cell.Run{cell.RunOf(s.Dot())}, s.Under...))
+		n++
+	}
+	if n > 0 {
+		e.event(Event{Kind: EventSwept, Addr: floor.Addr, Dot: floor.Dot(), N: n})
+	}
+}
+
+// deadUnder lists the stored cells of the Floor's key that it kills.
+func (e *Engine) deadUnder(floor *cell.Cell) []*cell.Stored {
+	var out []*cell.Stored
+	lo, hi := cell.KeyRange(floor.Addr.Key())
+	for s := range e.tree().Range(lo, hi) {
+		if !s.IsFloor() && s.DeadUnder(floor) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// displace notes that a join put dot below the stored cell s.
+func (e *Engine) displace(s *cell.Stored, d cell.Dot) {
+	e.displaceRuns(s.Addr, []cell.Run{cell.RunOf(d)})
+}
+
+// displaceRuns notes dots that a join put below what is stored at an address.
+// They stand beside the cell, not in it: neither its revision nor its hash
+// changes.
+func (e *Engine) displaceRuns(a cell.Addr, runs []cell.Run) {
+	s := e.at(a)
+	if s == nil {
+		return
+	}
+	n := *s
+	n.Under = e.below(s.Cell, runs, s.Under)
+	e.edit().tree.Put(&n)
+}
+
+// below joins lists of displaced dots, newest first, without those that the
+// Prev of the cell above them names.
+func (e *Engine) below(top *cell.Cell, lists ...[]cell.Run) []cell.Run {
+	runs, _ := cell.MergeRuns(lists...)
+	return cell.Minus(runs, top.PrevRuns())
+}
+
+// enter records that a cell was seen: its dot, and the dots it replaced.
+func (e *Engine) enter(c *cell.Cell) {
+	ctx := e.edit().ctx
+	ctx.Add(c.Dot(), c.Ver.T)
+	outlived := c.Ver.T
+	if e.cfg.Plant == PlantNoLastT {
+		outlived = 0
+	}
+	for _, r := range c.PrevRuns() {
+		ctx.AddRun(r, outlived)
+	}
+}
+
+// outlived raises lastT of the origin of a dot that was replaced at t, so that
+// the memory of it counts from its last delete.
+func (e *Engine) outlived(d cell.Dot, t hlc.Time) {
+	if e.cfg.Plant != PlantNoLastT {
+		e.edit().ctx.Touch(d.O, t)
+	}
+}
+
+// put stores s at its address.
+func (e *Engine) put(s *cell.Stored) {
+	w := e.edit()
+	s.Rev = w.rev
+	s.Applied = int64(e.now.Mono)
+	old, replaced := w.tree.Put(s)
+	if replaced {
+		e.count(old.Dot().O, -1)
+	}
+	e.count(s.Dot().O, 1)
+	e.bury(s)
+	e.touched(s.Addr)
+}
+
+// remove takes a stored cell out. Its dot stays in the context.
+func (e *Engine) remove(s *cell.Stored) {
+	if _, ok := e.edit().tree.Delete(string(s.Addr)); ok {
+		e.count(s.Dot().O, -1)
+		e.touched(s.Addr)
+	}
+}
+
+func (e *Engine) touched(a cell.Addr) {
+	e.w.dirty = true
+	e.w.changed = append(e.w.changed, a)
+}
+
+// count keeps how many cells are stored per origin of their dot.
+func (e *Engine) count(o cell.Origin, by int) {
+	if e.stored[o] += by; e.stored[o] == 0 {
+		delete(e.stored, o)
+	}
+}
+
+// tellConflict reports a write of this node that a foreign cell displaced
+// without having seen it.
+func (e *Engine) tellConflict(loser *cell.Stored, winner *cell.Cell) {
+	d := loser.Dot()
+	if d.O != e.cfg.Origin || winner.Ver.O == e.cfg.Origin || loser.Tomb && winner.Tomb {
+		return
+	}
+	kind := EventConflict
+	switch {
+	case cell.Contains(winner.PrevRuns(), d):
+		return
+	case winner.PrevWasCut():
+		kind = EventConflictUnknown
+	}
+	e.event(Event{Kind: kind, Addr: loser.Addr, Dot: d, Winner: winner.Dot(), Peer: winner.Ver.O})
+}
+
+// guardClone notices that another process writes under this node's origin: a
+// cloned machine, or a disk restored twice. Both take a new origin.
+func (e *Engine) guardClone(c *cell.Cell, cur *cell.Stored) {
+	if c.Ver.O != e.cfg.Origin && c.Dot().O != e.cfg.Origin {
+		return
+	}
+	never := c.Dot().O == e.cfg.Origin && c.Dot().N > e.counter || c.Ver.O == e.cfg.Origin && c.Ver.N > e.counter
+	other := cur != nil && cur.Ver == c.Ver && cur.Dot() == c.Dot() && cur.Hash() != c.Hash()
+	if !never && !other {
+		return
+	}
+	old := e.cfg.Origin
+	e.cfg.Origin = newOrigin(e.cfg.Rand.Uint64)
+	e.counter = 0
+	e.push.renamed()
+	e.event(Event{Kind: EventClash, Addr: c.Addr, Dot: c.Dot(), Peer: old, N: uint64(e.cfg.Origin)})
+}
+
+// newOrigin draws an origin; zero is not one.
+func newOrigin(draw func() uint64) cell.Origin {
+	for {
+		if o := cell.Origin(draw()); o != 0 {
+			return o
+		}
+	}
+}
+
+// purge removes the cell at an address iff it still is exactly that dot.
+func (e *Engine) purge(a cell.Addr, d cell.Dot) bool {
+	s := e.at(a)
+	if s == nil || s.Dot() != d || !e.holdsOrEnters(s) {
+		return false
+	}
+	e.remove(s)
+	e.event(Event{Kind: EventPurged, Addr: a, Dot: d})
+	return true
+}
+
+// holdsOrEnters makes sure that a dot that is about to leave the tree is in the
+// context: soundness must not depend on who asked.
+func (e *Engine) holdsOrEnters(s *cell.Stored) bool {
+	if !e.holds(s.Dot()) {
+		e.edit().ctx.Add(s.Dot(), s.Ver.T)
+	}
+	return true
+}
+
+// mergeEntry takes one entry of a peer's pinned context. Only after a complete
+// session.
+func (e *Engine) mergeEntry(in *cell.Entry) {
+	if in.LastT < e.forgetBefore() && e.stored[in.O] == 0 {
+		return
+	}
+	e.edit().ctx.Merge(in)
+}
+
+// floorTo is t rounded down to a common epoch, as a version's time.
+func floorTo(ms int64, epoch time.Duration) hlc.Time {
+	step := max(epoch.Milliseconds(), 1)
+	return hlc.Make(max(ms-ms%step, 0), 0)
+}
+
+// forgetBefore is the line below which a context entry without stored cells is
+// no longer kept or taken.
+func (e *Engine) forgetBefore() hlc.Time {
+	return floorTo(e.clock.Physical()-e.cfg.OriginRetention.Milliseconds(), e.cfg.OriginEpoch)
+}
