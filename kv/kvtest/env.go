@@ -174,3 +174,11 @@ func (e *env) entry(key string) kv.Entry {
 	}
 	return en
 }
+
+// casWith writes text by a CAS under ctx.
+func (e *env) casWith(ctx context.Context, key, text string) {
+	e.Helper()
+	if err := e.c.CAS(ctx, key, func(any) (any, bool, error) { return &doc{Text: text}, true, nil }); err != nil {
+		e.Fatalf("CAS(%q): %v", key, err)
+	}
+}

@@ -3,6 +3,7 @@ package kvtest
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -28,6 +29,13 @@ func (l *logbook) about(word string) int {
 		}
 	}
 	return n
+}
+
+// all returns the lines so far.
+func (l *logbook) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.lines)
 }
 
 // page is the slog.Handler that writes into a logbook, with the attributes given so far.

@@ -29,6 +29,9 @@ type Suite struct {
 	// Within is the time in which the store must do what it promises to do at once. Default 5 s.
 	Within time.Duration
 
+	// MaxKey is the longest key, shorter than kv.MaxKey for a client that puts a prefix before it. Default kv.MaxKey.
+	MaxKey int
+
 	// TTL is a time to live that the store takes without rounding it up. Default 250 ms.
 	TTL time.Duration
 }
@@ -80,6 +83,9 @@ func Run(t *testing.T, s Suite) {
 func (s Suite) withDefaults() Suite {
 	if s.Within == 0 {
 		s.Within = 5 * time.Second
+	}
+	if s.MaxKey == 0 {
+		s.MaxKey = kv.MaxKey
 	}
 	if s.TTL == 0 {
 		s.TTL = 250 * time.Millisecond

@@ -1,0 +1,2 @@
+// Package kvtest holds a kv.Client to the contract.
+package kvtest
