@@ -145,7 +145,7 @@ func (c *cursor[T]) stand(f *frame[T]) {
 	case f.at == 0:
 		c.bound = f.bound
 	default:
-		c.bound = f.node.seps[f.at-1]
+		c.bound = f.node.keys[f.at-1]
 	}
 	c.node = f.node.kids[f.at]
 }

@@ -33,7 +33,7 @@ func (e *Editor[T]) Put(item T) (old T, replaced bool) {
 		root = &node[T]{
 			owner: e.owner,
 			kids:  []*node[T]{root, right},
-			seps:  []string{p.sep},
+			keys:  []string{p.sep},
 		}
 		root.agg = root.sum()
 	}
@@ -63,7 +63,7 @@ func (e *Editor[T]) put(n *node[T], p *put[T]) (left, right *node[T]) {
 		n.kids[i] = kid
 		if half != nil {
 			n.kids = slices.Insert(n.kids, i+1, half)
-			n.seps = slices.Insert(n.seps, i, p.sep)
+			n.keys = slices.Insert(n.keys, i, p.sep)
 		}
 	}
 	if n.fill() > maxFill {
@@ -77,10 +77,11 @@ func (e *Editor[T]) putItem(n *node[T], p *put[T]) {
 	i, ok := n.find(p.key)
 	if !ok {
 		n.items = slices.Insert(n.items, i, p.item)
+		n.keys = slices.Insert(n.keys, i, p.key)
 		return
 	}
 	p.old, p.replaced, p.taken = n.items[i], true, n.items[i].Agg()
-	n.items[i] = p.item
+	n.items[i], n.keys[i] = p.item, p.key
 }
 
 // split moves the upper half of n to a new node.
@@ -89,12 +90,13 @@ func (e *Editor[T]) split(n *node[T], p *put[T]) *node[T] {
 	at := n.fill() / 2
 	if n.leaf() {
 		right.items = moveTail(&n.items, at)
-		p.sep = right.items[0].Key()
+		right.keys = moveTail(&n.keys, at)
+		p.sep = right.keys[0]
 	} else {
 		right.kids = moveTail(&n.kids, at)
-		right.seps = moveTail(&n.seps, at)
-		p.sep = n.seps[at-1]
-		n.seps = slices.Delete(n.seps, at-1, at)
+		right.keys = moveTail(&n.keys, at)
+		p.sep = n.keys[at-1]
+		n.keys = slices.Delete(n.keys, at-1, at)
 	}
 	n.agg, right.agg = n.sum(), right.sum()
 	return right
@@ -123,6 +125,7 @@ func (e *Editor[T]) del(n *node[T], key string, taken Agg) *node[T] {
 	if n.leaf() {
 		i, _ := n.find(key)
 		n.items = slices.Delete(n.items, i, i+1)
+		n.keys = slices.Delete(n.keys, i, i+1)
 	} else {
 		i := n.route(key)
 		n.kids[i] = e.del(n.kids[i], key, taken)
@@ -139,19 +142,19 @@ func (e *Editor[T]) refill(n *node[T], i int) {
 	l, r := e.own(n.kids[i-1]), n.kids[i]
 	total := l.fill() + r.fill()
 	if total <= maxFill {
-		l.take(r, r.fill(), n.seps[i-1])
+		l.take(r, r.fill(), n.keys[i-1])
 		l.agg = l.agg.Add(r.agg)
 		n.kids[i-1] = l
 		n.kids = slices.Delete(n.kids, i, i+1)
-		n.seps = slices.Delete(n.seps, i-1, i)
+		n.keys = slices.Delete(n.keys, i-1, i)
 		return
 	}
 	r = e.own(r)
 	if d := total/2 - l.fill(); d > 0 {
-		n.seps[i-1] = l.take(r, d, n.seps[i-1])
+		n.keys[i-1] = l.take(r, d, n.keys[i-1])
 		r.drop(d)
 	} else {
-		n.seps[i-1] = l.give(r, -d, n.seps[i-1])
+		n.keys[i-1] = l.give(r, -d, n.keys[i-1])
 	}
 	l.agg, r.agg = l.sum(), r.sum()
 	n.kids[i-1], n.kids[i] = l, r
@@ -162,42 +165,44 @@ func (e *Editor[T]) refill(n *node[T], i int) {
 func (n *node[T]) take(r *node[T], d int, sep string) string {
 	if n.leaf() {
 		n.items = append(n.items, r.items[:d]...)
+		n.keys = append(n.keys, r.keys[:d]...)
 		if d == len(r.items) {
 			return ""
 		}
-		return r.items[d].Key()
+		return r.keys[d]
 	}
 	n.kids = append(n.kids, r.kids[:d]...)
-	n.seps = append(append(n.seps, sep), r.seps[:d-1]...)
+	n.keys = append(append(n.keys, sep), r.keys[:d-1]...)
 	if d == len(r.kids) {
 		return ""
 	}
-	return r.seps[d-1]
+	return r.keys[d-1]
 }
 
 // drop removes the first d entries, which a neighbour has taken.
 func (n *node[T]) drop(d int) {
+	n.keys = slices.Delete(n.keys, 0, d)
 	if n.leaf() {
 		n.items = slices.Delete(n.items, 0, d)
 		return
 	}
 	n.kids = slices.Delete(n.kids, 0, d)
-	n.seps = slices.Delete(n.seps, 0, d)
 }
 
 // give moves the last d entries of n to its right neighbour and returns what
 // then parts the two. sep parted them before.
 func (n *node[T]) give(r *node[T], d int, sep string) string {
 	if n.leaf() {
-		r.items = slices.Insert(r.items, 0, moveTail(&n.items, len(n.items)-d)...)
-		return r.items[0].Key()
+		at := len(n.items) - d
+		r.items = slices.Insert(r.items, 0, moveTail(&n.items, at)...)
+		r.keys = slices.Insert(r.keys, 0, moveTail(&n.keys, at)...)
+		return r.keys[0]
 	}
 	at := len(n.kids) - d
 	r.kids = slices.Insert(r.kids, 0, moveTail(&n.kids, at)...)
-	seps := append(moveTail(&n.seps, at), sep)
-	r.seps = slices.Insert(r.seps, 0, seps...)
-	sep = n.seps[at-1]
-	n.seps = slices.Delete(n.seps, at-1, at)
+	r.keys = slices.Insert(r.keys, 0, append(moveTail(&n.keys, at), sep)...)
+	sep = n.keys[at-1]
+	n.keys = slices.Delete(n.keys, at-1, at)
 	return sep
 }
 
@@ -216,15 +221,16 @@ func (e *Editor[T]) own(n *node[T]) *node[T] {
 	if n.owner == e.owner {
 		return n
 	}
-	c := &node[T]{owner: e.owner, agg: n.agg}
+	c := &node[T]{owner: e.owner, agg: n.agg, keys: roomy(n.keys)}
 	if n.leaf() {
-		c.items = append(make([]T, 0, len(n.items)+1), n.items...)
-		return c
+		c.items = roomy(n.items)
+	} else {
+		c.kids = roomy(n.kids)
 	}
-	c.kids = append(make([]*node[T], 0, len(n.kids)+1), n.kids...)
-	c.seps = append(make([]string, 0, len(n.seps)+1), n.seps...)
 	return c
 }
+
+func roomy[E any](s []E) []E { return append(make([]E, 0, len(s)+1), s...) }
 
 // moveTail cuts s at the index and returns what was behind it, as a slice of
 // its own.

@@ -1,7 +1,5 @@
 package tree
 
-import "sort"
-
 const (
 	maxFill = 32          // items in a leaf, kids of an inner node
 	minFill = maxFill / 2 // of every node but the root
@@ -14,9 +12,12 @@ type node[T Item] struct {
 	agg   Agg
 	items []T
 	kids  []*node[T]
-	// seps[i] parts kids[i] (keys below it) from kids[i+1] (the others). It was
-	// a key when the two were split and need not be one any more.
-	seps []string
+	// In a leaf keys[i] is the key of items[i]: it stands here too because a
+	// search that has to look into each item waits for memory at each.
+	//
+	// In an inner node keys[i] parts kids[i] (keys below it) from kids[i+1] (the
+	// others). It was a key when the two were split and need not be one now.
+	keys []string
 }
 
 // owner is the identity of one span of editing, between two freezes. It has a
@@ -30,24 +31,27 @@ func (n *node[T]) fill() int { return max(len(n.items), len(n.kids)) }
 // find returns the index of the first item of a leaf not below key, and whether
 // it has that key.
 func (n *node[T]) find(key string) (int, bool) {
-	lo, hi := 0, len(n.items)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		switch k := n.items[mid].Key(); {
-		case k == key:
-			return mid, true
-		case k < key:
-			lo = mid + 1
-		default:
-			hi = mid
-		}
+	i := bound(n.keys, key)
+	if i > 0 && n.keys[i-1] == key {
+		return i - 1, true
 	}
-	return lo, false
+	return i, false
 }
 
 // route returns the index of the kid that holds key, if any does.
-func (n *node[T]) route(key string) int {
-	return sort.Search(len(n.seps), func(i int) bool { return key < n.seps[i] })
+func (n *node[T]) route(key string) int { return bound(n.keys, key) }
+
+// bound returns the index of the first of keys above key.
+func bound(keys []string, key string) int {
+	lo, hi := 0, len(keys)
+	for lo < hi {
+		if mid := int(uint(lo+hi) >> 1); keys[mid] <= key {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
 }
 
 // sum visits what is directly below n to find its aggregate anew.
