@@ -56,7 +56,7 @@ func (w *writer) head(c *cell.Cell) {
 	flags := recFlags(c)
 	w.byte(flags)
 	w.byte(c.Class)
-	w.count(w.codec(c.Codec))
+	w.codec(c.Codec)
 	w.fold(string(c.Addr))
 	w.ver(c.Ver)
 	if flags&recOrd != 0 {
@@ -185,7 +185,7 @@ func (r *reader) cell() *cell.Cell {
 	}
 	s.Body = keep(body)
 	c := cell.New(s)
-	r.hasher.Seal(c)
+	r.sealer.Seal(c)
 	return c
 }
 

@@ -43,9 +43,7 @@ func (c *Codec) Append(dst []byte, f Frame) ([]byte, error) {
 	if f.Msg == nil {
 		return dst, ErrNoMsg
 	}
-	var origins [fewOrigins]cell.Origin
-	var codecs [4]string
-	w := writer{b: dst, origins: origins[:0], codecs: codecs[:0]}
+	w := writer{b: dst}
 	w.frameHead(f)
 	if err := w.msg(f.Msg); err != nil {
 		return dst, fmt.Errorf("%v: %w", f.Msg.Type(), err)
@@ -131,8 +129,7 @@ func (c *Codec) Parse(b []byte) (Frame, error) {
 		return Frame{}, err
 	}
 	t := Type(b[2])
-	var codecs [4]string
-	r := reader{b: body, hasher: &c.hasher, ids: &c.ids, codecs: codecs[:0]}
+	r := reader{b: body, ids: &c.ids, sealer: cell.Sealer{Hasher: &c.hasher}}
 	if !f.Stream {
 		f.Seq = r.uv()
 	}

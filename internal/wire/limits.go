@@ -29,25 +29,6 @@ const (
 	flagStream = 1 << 2 // of a frame; all others are reserved
 )
 
-// Sizes for the caller that fills packets.
-const (
-	// HeaderSize is an upper bound of a frame without its body: the header of
-	// a packet, whose sequence number may take ten bytes, and the checksum.
-	HeaderSize = minHead + 10 + crcLen
-
-	// GroupSize is an upper bound of what a group adds to a DELTA.
-	GroupSize = 8 + 8 + 3
-
-	// DeltaSize is an upper bound of a DELTA without groups.
-	DeltaSize = HeaderSize + 3 + 3 + 3
-
-	// RunSize is an upper bound of what a run adds to HAVE and WANT.
-	RunSize = 8 + 3 + 10 + 10
-
-	// HaveSize is an upper bound of a HAVE or WANT without runs.
-	HaveSize = HeaderSize + 3 + 1 + 16 + 5
-)
-
 // Budget returns how long a frame in a packet may be: a memberlist packet of
 // 1400 bytes less what membership, the label and encryption add.
 func Budget(label string) int { return 1400 - 37 - len(label) }

@@ -25,7 +25,7 @@ func (w *writer) ranges(m *Ranges) error {
 	if m.Phase == PhaseTree {
 		for i := range m.Ranges {
 			for j := range m.Ranges[i].Items {
-				w.note(m.Ranges[i].Items[j].Ver.O)
+				w.origins.note(m.Ranges[i].Items[j].Ver.O)
 			}
 		}
 	}
@@ -99,6 +99,9 @@ func (r *reader) ranges() Msg {
 		}
 		if r.err != nil {
 			return nil
+		}
+		if len(m.Ranges) == cap(m.Ranges) {
+			m.Ranges = append(make([]Range, 0, min(n, 2*i)), m.Ranges...)
 		}
 		m.Ranges = append(m.Ranges, rg)
 	}

@@ -13,12 +13,12 @@ import (
 type reader struct {
 	b      []byte
 	err    error
-	hasher *cell.Hasher
+	sealer cell.Sealer
 	ids    *interned
-	dict   []byte   // the raw origins of the table
-	codecs []string // the ids of the codec table, from 1
-	prev   string   // the address or bound before, for front coding
-	shared int      // bytes that front coding has unfolded in this frame
+	dict   []byte // the raw origins of the table
+	codecs table[string]
+	prev   string // the address or bound before, for front coding
+	shared int    // bytes that front coding has unfolded in this frame
 }
 
 func (r *reader) fail(err error) {
@@ -130,16 +130,17 @@ func (r *reader) origins() {
 
 // codecTable reads the codec ids: uv n, n x string.
 func (r *reader) codecTable() {
-	for n := r.count(2); n > 0 && r.err == nil; n-- {
+	n := r.count(2)
+	r.codecs.room(n)
+	for range n {
 		id := r.text(MaxCodecID, ErrCodec)
+		if r.err == nil && (len(id) == 0 || !isText(id)) {
+			r.fail(ErrCodec)
+		}
 		if r.err != nil {
 			return
 		}
-		if len(id) == 0 || !isText(id) {
-			r.fail(ErrCodec)
-			return
-		}
-		r.codecs = append(r.codecs, r.ids.get(id))
+		r.codecs.add(r.ids.get(id))
 	}
 }
 
@@ -172,11 +173,11 @@ func (r *reader) codec() string {
 	switch {
 	case i == 0:
 		return ""
-	case i > uint64(len(r.codecs)):
+	case i > uint64(r.codecs.n):
 		r.fail(ErrCodec)
 		return ""
 	}
-	return r.codecs[i-1]
+	return r.codecs.at(int(i) - 1)
 }
 
 // ver reads T 8 | O# | N uv.

@@ -85,7 +85,7 @@ func (r *reader) deferrals(n int) []Deferral {
 // PURGE: origins | n uv, n x (Addr string, O# uv, N uv)
 func (w *writer) purge(m *Purge) {
 	for _, it := range m.Items {
-		w.note(it.Dot.O)
+		w.origins.note(it.Dot.O)
 	}
 	w.originTable()
 	w.count(len(m.Items))
@@ -164,7 +164,7 @@ func (r *reader) entry() *cell.Entry {
 		spans[i] = cell.Span{From: from, Len: size}
 		next = end
 	}
-	return cell.NewEntry(o, lastT, spans)
+	return r.sealer.Entry(o, lastT, spans)
 }
 
 // SHOWN: cells sent uv

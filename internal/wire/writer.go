@@ -6,17 +6,12 @@ import (
 	"github.com/starlingkv/starling/internal/cell"
 )
 
-// fewOrigins is how many origins of a frame are found faster by looking
-// through them than in a map.
-const fewOrigins = 16
-
 // writer puts a body together. A body that needs tables is walked twice: once
 // to note what the tables hold, once to write.
 type writer struct {
 	b       []byte
-	origins []cell.Origin
-	index   map[cell.Origin]int // of origins, once they are many
-	codecs  []string
+	origins table[cell.Origin]
+	codecs  table[string]
 	prev    string // the address or bound before, for front coding
 	shared  int    // bytes that front coding has saved in this frame
 }
@@ -32,83 +27,49 @@ func (w *writer) dot(d cell.Dot)  { w.origin(d.O); w.uv(d.N) }
 func (w *writer) ver(v cell.Ver)  { w.u64(uint64(v.T)); w.origin(v.O); w.uv(v.N) }
 func (w *writer) ver8(v cell.Ver) { w.u64(uint64(v.T)); w.u64(uint64(v.O)); w.uv(v.N) }
 
-// note puts an origin into the table.
-func (w *writer) note(o cell.Origin) {
-	if w.find(o) >= 0 {
+func (w *writer) origin(o cell.Origin) { w.count(w.origins.find(o)) }
+
+// codec writes the number of a codec id: 0 for none, else from 1.
+func (w *writer) codec(id string) {
+	if id == "" {
+		w.byte(0)
 		return
 	}
-	w.origins = append(w.origins, o)
-	switch n := len(w.origins); {
-	case w.index != nil:
-		w.index[o] = n - 1
-	case n > fewOrigins:
-		w.index = make(map[cell.Origin]int, 4*n)
-		for i, o := range w.origins {
-			w.index[o] = i
-		}
-	}
+	w.count(w.codecs.find(id) + 1)
 }
-
-// find returns the place of an origin in the table, or -1.
-func (w *writer) find(o cell.Origin) int {
-	if w.index != nil {
-		if i, ok := w.index[o]; ok {
-			return i
-		}
-		return -1
-	}
-	for i, have := range w.origins {
-		if have == o {
-			return i
-		}
-	}
-	return -1
-}
-
-func (w *writer) origin(o cell.Origin) { w.count(w.find(o)) }
 
 func (w *writer) noteRuns(runs []cell.Run) {
 	for _, run := range runs {
-		w.note(run.O)
+		w.origins.note(run.O)
 	}
 }
 
 // noteCell puts the origins and the codec of a cell into the tables.
 func (w *writer) noteCell(c *cell.Cell) {
-	w.note(c.Ver.O)
+	w.origins.note(c.Ver.O)
 	if by := c.ByDot(); !by.IsZero() {
-		w.note(by.O)
+		w.origins.note(by.O)
 	}
 	w.noteRuns(c.PrevRuns())
-	if c.Codec != "" && w.codec(c.Codec) == 0 {
-		w.codecs = append(w.codecs, c.Codec)
+	if c.Codec != "" {
+		w.codecs.note(c.Codec)
 	}
-}
-
-// codec returns the number of a codec id: 0 if there is none.
-func (w *writer) codec(id string) int {
-	for i, have := range w.codecs {
-		if have == id {
-			return i + 1
-		}
-	}
-	return 0
 }
 
 // originTable writes uv n, n x origin 8.
 func (w *writer) originTable() {
-	w.count(len(w.origins))
-	for _, o := range w.origins {
-		w.u64(uint64(o))
+	w.count(w.origins.n)
+	for i := range w.origins.n {
+		w.u64(uint64(w.origins.at(i)))
 	}
 }
 
 // tables writes what CellRecs refer to: the origins, then uv n, n x codec id.
 func (w *writer) tables() {
 	w.originTable()
-	w.count(len(w.codecs))
-	for _, id := range w.codecs {
-		w.text(id)
+	w.count(w.codecs.n)
+	for i := range w.codecs.n {
+		w.text(w.codecs.at(i))
 	}
 }
 
