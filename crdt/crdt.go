@@ -1,0 +1,56 @@
+// Package crdt is the kinds of values that merge.
+//
+// All replicated state is one map from addresses to cells with one join. A Kind
+// is an encoding of the value of a key into cells, so that the laws of merging
+// hold for every kind by construction. A key belongs to one kind: a client of
+// another finds kv.ErrType there, and only Delete, which removes the whole key,
+// works across kinds.
+//
+// A Kind is what a node's Client method takes.
+package crdt
+
+import (
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/kv"
+)
+
+// Kind says how the value of a key stands in cells. The kinds are those of this
+// package; they are immutable and safe for concurrent use.
+type Kind interface {
+	// ID names the kind for ever: the id of its codec. Nodes, pages and tools find
+	// a kind by it.
+	ID() string
+
+	// Codec turns a whole value into bytes, as stores without cells keep it.
+	Codec() kv.Codec
+
+	// Class begins the place, within their key, of all cells of the kind.
+	Class() byte
+
+	// Whole puts the value of a key together from its visible cells of the kind's
+	// class, of which there is at least one.
+	Whole(cells []*cell.Stored) Whole
+
+	// Change lists the cells to write so that a key with the given visible cells
+	// holds the encoded value.
+	Change(present []*cell.Stored, body []byte) []Part
+
+	// sealed keeps the kinds in this package, so that the methods above may grow.
+	sealed()
+}
+
+// Whole is the encoded value of a key.
+type Whole struct {
+	Body  []byte
+	Codec string       // the codec that wrote it
+	Last  *cell.Stored // the newest of its cells
+	Exp   int64        // unix milliseconds at which it expires, 0: never
+}
+
+// Part is one cell to be written under a key.
+type Part struct {
+	Sub   string // where, within the key
+	Codec string
+	Body  []byte
+	Tomb  bool // there is nothing from now on
+}

@@ -1,0 +1,42 @@
+package crdt
+
+import (
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/kv"
+)
+
+// classRegister is the class, and the whole place, of a register's one cell.
+const classRegister = 'r'
+
+// Register is the kind of values that do not merge: of two concurrent writes
+// the newer wins whole. It takes any codec, so that bytes, strings, JSON and
+// protobuf just work.
+func Register(codec kv.Codec) Kind {
+	if codec == nil {
+		panic("crdt: nil codec")
+	}
+	return register{codec}
+}
+
+type register struct{ codec kv.Codec }
+
+func (r register) ID() string      { return r.codec.CodecID() }
+func (r register) Codec() kv.Codec { return r.codec }
+func (register) Class() byte       { return classRegister }
+func (register) sealed()           {}
+
+// Whole takes the newest cell. There is one, unless a later version has put
+// others of this class beside it.
+func (register) Whole(cells []*cell.Stored) Whole {
+	last := cells[0]
+	for _, c := range cells[1:] {
+		if c.Ver.Compare(last.Ver) > 0 {
+			last = c
+		}
+	}
+	return Whole{Body: last.Body, Codec: last.Codec, Last: last, Exp: last.ExpMS()}
+}
+
+func (r register) Change(_ []*cell.Stored, body []byte) []Part {
+	return []Part{{Sub: string(rune(classRegister)), Codec: r.codec.CodecID(), Body: body}}
+}
