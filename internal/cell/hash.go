@@ -34,23 +34,36 @@ func NewHasher(cluster string) Hasher {
 // Not in it: Class, which Addr holds; Prev and PrevCut, which a holder may give
 // up; and whether the cell has expired, which differs from clock to clock.
 func (h *Hasher) Seal(c *Cell) {
-	// Most cells fit on the stack; this is done for each cell received.
-	var small [512]byte
-	b := append(small[:0], h.clusterKey[:]...)
-	b = h.appendHead(b, c)
-	if len(b)+len(c.Body) <= len(small) {
-		sum := sha256.Sum256(append(b, c.Body...))
-		c.hash = [16]byte(sum[:16])
+	if h.size(c) > sealOnStack {
+		h.sealLarge(c)
 		return
 	}
-	d := sha256.New()
-	d.Write(b)
-	d.Write(c.Body)
-	var sum [sha256.Size]byte
-	c.hash = [16]byte(d.Sum(sum[:0])[:16])
+	var buf [sealOnStack]byte
+	b := h.appendHead(append(buf[:0], h.clusterKey[:]...), c)
+	sum := sha256.Sum256(append(b, c.Body...))
+	c.hash = [16]byte(sum[:16])
 }
 
-// appendHead appends what is hashed up to the bytes of the body.
+// sealOnStack is up to which size of its input a hash costs no allocation. Most
+// cells are smaller, and each cell received is sealed.
+const sealOnStack = 512
+
+// sealLarge does not copy the body.
+func (h *Hasher) sealLarge(c *Cell) {
+	d := sha256.New()
+	d.Write(h.clusterKey[:])
+	d.Write(h.appendHead(make([]byte, 0, h.size(c)-len(c.Body)), c))
+	d.Write(c.Body)
+	c.hash = [16]byte(d.Sum(nil)[:16])
+}
+
+// size is the number of bytes that are hashed.
+func (h *Hasher) size(c *Cell) int {
+	const fixed = 8 + 3*8 + 8 + 2*8 + 8 + 1 + 8 + 3*8
+	return len(h.clusterKey) + fixed + len(c.Addr) + len(c.Codec) + len(c.ExtBytes()) + len(c.Body)
+}
+
+// appendHead appends what is hashed between the cluster key and the body.
 func (h *Hasher) appendHead(b []byte, c *Cell) []byte {
 	u64 := binary.BigEndian.AppendUint64
 	b = u64(b, uint64(len(c.Addr)))
