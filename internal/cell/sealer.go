@@ -11,7 +11,8 @@ import (
 const scratch = 4096
 
 // Sealer seals what a frame brings with one buffer for all of it, where a
-// Hasher needs one for each cell: what is handed to a hash escapes. It is for one goroutine.
+// Hasher needs one for each cell: what is handed to a hash goes to the heap.
+// It is for one goroutine.
 type Sealer struct {
 	Hasher *Hasher
 	buf    []byte
@@ -23,7 +24,8 @@ func (s *Sealer) Seal(c *Cell) {
 		s.Hasher.Seal(c)
 		return
 	}
-	b := append(s.Hasher.appendHead(s.empty(), c), c.Body...)
+	b := append(s.empty(), s.Hasher.clusterKey[:]...)
+	b = append(s.Hasher.appendHead(b, c), c.Body...)
 	s.buf = b
 	sum := sha256.Sum256(b)
 	c.hash = [16]byte(sum[:16])

@@ -120,9 +120,10 @@ func (w *writer) sessionMsg(m Msg) error {
 // Parse takes one frame apart. Nothing in the result points into b. A type of
 // a later version gives a Frame without Msg and no error.
 //
-// It allocates at most 8 bytes for each byte of b and 64 KiB more before a
-// frame is refused for a count; a frame that is accepted costs at most 24
-// bytes for each of its own, and what front coding unfolds, at most MaxShared.
+// A frame that is refused for a count has cost at most 8 bytes for each byte
+// of b and 64 KiB. One that is accepted costs at most 16 for each byte, 48 if
+// it is RANGES of the shortest bounds and nothing else, and in both cases 64
+// KiB and what front coding unfolds, which is at most MaxShared.
 func (c *Codec) Parse(b []byte) (Frame, error) {
 	body, f, err := parseHead(b)
 	if err != nil {

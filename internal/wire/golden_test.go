@@ -53,7 +53,7 @@ func checkGolden(t *testing.T, file, what string, got []line) {
 	}
 }
 
-func readGolden(t *testing.T, path string) map[string]line {
+func readGolden(t testing.TB, path string) map[string]line {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
