@@ -34,21 +34,19 @@ func NewHasher(cluster string) Hasher {
 // Not in it: Class, which Addr holds; Prev and PrevCut, which a holder may give
 // up; and whether the cell has expired, which differs from clock to clock.
 func (h *Hasher) Seal(c *Cell) {
-	if h.size(c) > sealOnStack {
+	if len(c.Body) > copyLimit {
 		h.sealLarge(c)
 		return
 	}
-	var buf [sealOnStack]byte
-	b := h.appendHead(append(buf[:0], h.clusterKey[:]...), c)
-	sum := sha256.Sum256(append(b, c.Body...))
+	b := append(make([]byte, 0, h.size(c)), h.clusterKey[:]...)
+	sum := sha256.Sum256(append(h.appendHead(b, c), c.Body...))
 	c.hash = [16]byte(sum[:16])
 }
 
-// sealOnStack is up to which size of its input a hash costs no allocation. Most
-// cells are smaller, and each cell received is sealed.
-const sealOnStack = 512
+// copyLimit is up to which size it is cheaper to hash a copy of the body, in
+// one piece with the rest.
+const copyLimit = 512
 
-// sealLarge does not copy the body.
 func (h *Hasher) sealLarge(c *Cell) {
 	d := sha256.New()
 	d.Write(h.clusterKey[:])

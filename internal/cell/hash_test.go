@@ -76,7 +76,7 @@ func TestHashCovers(t *testing.T) {
 // Small cells are hashed in one piece, big ones in two. One must not see it.
 func TestHashAtTheBufferEdge(t *testing.T) {
 	seen := map[[16]byte]int{}
-	for n := 280; n < 420; n++ {
+	for n := copyLimit - 40; n < copyLimit+40; n++ {
 		c := sealed(Spec{Addr: At("k", "r"), Ver: Ver{1, 1, 1}, Body: make([]byte, n)})
 		if at, dup := seen[c.Hash()]; dup {
 			t.Errorf("bodies of %d and %d bytes have one hash", at, n)
