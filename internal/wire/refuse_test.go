@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,22 +64,45 @@ func deltaOf(rec []byte) []byte {
 	return raw(TypeDelta, join(tables, 1, uint64(1), uint64(2), 1, rec)...)
 }
 
+// refusal is a frame that must not pass, and why.
+type refusal struct {
+	name string
+	b    []byte
+	want error
+}
+
+// goodDelta is the frame that others are broken from.
+func goodDelta() []byte { return deltaOf(rec(0, "k\x00r", 'r')) }
+
+// max64 is the largest number.
+var max64 = binary.AppendUvarint(nil, math.MaxUint64)
+
 func TestParseRefuses(t *testing.T) {
-	good := deltaOf(rec(0, "k\x00r", 'r'))
-	if _, err := testCodec.Parse(good); err != nil {
+	if _, err := testCodec.Parse(goodDelta()); err != nil {
 		t.Fatalf("the frame that the others are broken from: %v", err)
 	}
-	max64 := binary.AppendUvarint(nil, math.MaxUint64)
+	for _, tt := range slices.Concat(
+		refusedFrames(), refusedTables(), refusedPlaces(),
+		refusedOptions(), refusedGossip(), refusedSession(),
+	) {
+		f, err := testCodec.Parse(tt.b)
+		if !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %+v, %v; want %v", tt.name, f.Msg, err, tt.want)
+		} else if got, want := Reason(err), tt.want.(*Error).reason; got != want {
+			t.Errorf("%s: counted as %q, want %q", tt.name, got, want)
+		}
+	}
+}
+
+// refusedFrames breaks what is around the body.
+func refusedFrames() []refusal {
+	good := goodDelta()
 	patch := func(at int, v byte) []byte {
-		b := append([]byte(nil), good...)
+		b := bytes.Clone(good)
 		b[at] = v
 		return resum(b)
 	}
-	for _, tt := range []struct {
-		name string
-		b    []byte
-		want error
-	}{
+	return []refusal{
 		{"nothing", nil, ErrShort},
 		{"short", good[:minHead+crcLen-1], ErrShort},
 		{"long", make([]byte, MaxFrame+1), ErrTooLarge},
@@ -92,7 +117,12 @@ func TestParseRefuses(t *testing.T) {
 		{"long varint", raw(TypeShown, 0x80, 0x00), ErrVarint},
 		{"wide varint", raw(TypeShown, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02), ErrVarint},
 		{"cut varint", raw(TypeShown, 0x80), ErrEnds},
+	}
+}
 
+// refusedTables breaks the tables.
+func refusedTables() []refusal {
+	return []refusal{
 		{"table count", raw(TypeDelta, max64...), ErrCount},
 		{"codec count", raw(TypeDelta, join(0, max64)...), ErrCount},
 		{"codec empty", raw(TypeDelta, join(0, 1, 0, 0)...), ErrCodec},
@@ -100,7 +130,12 @@ func TestParseRefuses(t *testing.T) {
 		{"codec long", raw(TypeDelta, join(0, 1, str(strings.Repeat("c", 256)), 0)...), ErrCodec},
 		{"group count", raw(TypeDelta, join(tables, max64)...), ErrCount},
 		{"cell count", raw(TypeDelta, join(tables, 1, uint64(1), uint64(2), max64)...), ErrCount},
+	}
+}
 
+// refusedPlaces breaks where a cell stands and which write it is.
+func refusedPlaces() []refusal {
+	return []refusal{
 		{"no separator", deltaOf(rec(0, "kr", 'r')), ErrAddr},
 		{"no key", deltaOf(rec(0, "\x00r", 'r')), ErrAddr},
 		{"no address", deltaOf(rec(0, "", 'r')), ErrAddr},
@@ -123,7 +158,12 @@ func TestParseRefuses(t *testing.T) {
 		{"origin 0", raw(TypeDelta, join(1, uint64(0), 0, 1, uint64(1), uint64(2), 1, rec(0, "k\x00r", 'r'))...), ErrOrigin},
 		{"body over the end", deltaOf(join(0, 'r', 0, 0, str("k\x00r"), uint64(t1), 0, 1, 9)), ErrEnds},
 		{"body over the limit", deltaOf(join(0, 'r', 0, 0, str("k\x00r"), uint64(t1), 0, 1, max64)), ErrValue},
+	}
+}
 
+// refusedOptions breaks the optional fields of a CellRec.
+func refusedOptions() []refusal {
+	return []refusal{
 		{"Ord 0", deltaOf(rec(recOrd, "k\x00r", 'r', uint64(0))), ErrField},
 		{"Ord is T", deltaOf(rec(recOrd, "k\x00r", 'r', uint64(t1))), ErrField},
 		{"By N 0", deltaOf(rec(recBy, "k\x00r", 'r', 0, 0)), ErrVer},
@@ -140,7 +180,12 @@ func TestParseRefuses(t *testing.T) {
 		{"ext half tag", deltaOf(rec(recExt, "k\x00r", 'r', str("\x00\x02"))), ErrExt},
 		{"ext long tag", deltaOf(rec(recExt, "k\x00r", 'r', str("\x00\x02\x05abcd"))), ErrExt},
 		{"ext over the limit", deltaOf(rec(recExt, "k\x00r", 'r', str(strings.Repeat("\x00", MaxExt+1)))), ErrExt},
+	}
+}
 
+// refusedGossip breaks packets.
+func refusedGossip() []refusal {
+	return []refusal{
 		{"have flag", raw(TypeHave, 0, 2, 0), ErrFlags},
 		{"have count", raw(TypeHave, join(0, 0, max64)...), ErrCount},
 		{"have empty run", raw(TypeHave, join(1, uint64(o1), 0, 1, 0, 1, 0)...), ErrRuns},
@@ -153,7 +198,12 @@ func TestParseRefuses(t *testing.T) {
 		{"hello flag", raw(TypeHello, join(uint64(1), 4, uint64(1), 0, uint64(0), uint64(0), 0, uint64(0), uint64(0))...), ErrFlags},
 		{"err text", raw(TypeErr, join(1, str("\xff"))...), ErrText},
 		{"err long", raw(TypeErr, join(1, str(strings.Repeat("e", MaxText+1)))...), ErrText},
+	}
+}
 
+// refusedSession breaks sessions.
+func refusedSession() []refusal {
+	return []refusal{
 		{"phase", raw(TypeRanges, 2, 0, 1, toEnd), ErrMode},
 		{"mode", raw(TypeRanges, 0, 0, 1, toEnd|4), ErrMode},
 		{"no ranges", raw(TypeRanges, 0, 0, 0), ErrBounds},
@@ -181,13 +231,6 @@ func TestParseRefuses(t *testing.T) {
 		{"ctx empty span", raw(TypeCtx, join(1, uint64(o1), uint64(1), 1, 0, 0)...), ErrRuns},
 		{"ctx gap overflow", raw(TypeCtx, join(1, uint64(o1), uint64(1), 1, max64, 1)...), ErrRuns},
 		{"ctx len overflow", raw(TypeCtx, join(1, uint64(o1), uint64(1), 1, 1, max64)...), ErrRuns},
-	} {
-		f, err := testCodec.Parse(tt.b)
-		if !errors.Is(err, tt.want) {
-			t.Errorf("%s: got %+v, %v; want %v", tt.name, f.Msg, err, tt.want)
-		} else if got, want := Reason(err), tt.want.(*Error).reason; got != want {
-			t.Errorf("%s: counted as %q, want %q", tt.name, got, want)
-		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/starlingkv/starling/internal/cell"
@@ -90,7 +91,7 @@ func delta(span Span, cells ...*cell.Cell) Frame {
 
 // goldenFrames are the frames of testdata/v1/frames.txt.
 func goldenFrames() []golden {
-	return append(goldenGossip(), goldenSession()...)
+	return slices.Concat(goldenGossip(), goldenRepair(), goldenSession())
 }
 
 func goldenGossip() []golden {
@@ -100,18 +101,7 @@ func goldenGossip() []golden {
 		Addr: cell.FloorOf("a/b"), Tomb: true, Ver: cell.Ver{T: t2, O: o2, N: 1},
 		Prev: []cell.Run{{O: o1, From: 7, Len: 1}},
 	})
-	ad := register("big", "")
-	ad.Body = nil
-	runs := []cell.Run{{O: o1, From: 1, Len: 5}, {O: o2, From: 1 << 40, Len: 1}, {O: o1, From: 9, Len: 2}}
 	ver := cell.Ver{T: t1, O: o2, N: 300}
-	sum := Sum{Count: 1000, FP: [2]uint64{0x0123456789abcdef, 0xfedcba9876543210}}
-	ctx := Sum{Count: 3, FP: [2]uint64{1, 2}}
-	var hash [32]byte
-	copy(hash[:], "0123456789abcdefghijklmnopqrstuv")
-	hello := Hello{Kind: TypeHello, Sid: 0xfeed, Flags: HelloJoin, H: t1, Tree: sum, Ctx: ctx}
-	differ, open := hello, hello
-	differ.Kind, differ.Flags = TypeDiffer, 0
-	open.Kind, open.Flags = TypeOpen, HelloProbe
 	return []golden{
 		{"delta-one", "one register for the whole ring (lo-1 as in (lo, hi])", delta(whole, plain)},
 		{"delta-empty-range", "the receiver serves nobody: lo equals hi", delta(Span{Lo: 9, Hi: 9}, plain)},
@@ -127,6 +117,24 @@ func goldenGossip() []golden {
 		{"delta-utf8", "a key outside ASCII and two codecs", delta(whole, sealed(register("schlüssel/鍵", "v")), plain,
 			sealed(cell.Spec{Addr: cell.At("z", "r"), Codec: "json:conf", Ver: ver, Body: []byte("{}")}))},
 		{"delta-none", "no groups", packet(&Delta{})},
+	}
+}
+
+func goldenRepair() []golden {
+	whole := Span{Lo: 5, Hi: 4}
+	ad := register("big", "")
+	ad.Body = nil
+	runs := []cell.Run{{O: o1, From: 1, Len: 5}, {O: o2, From: 1 << 40, Len: 1}, {O: o1, From: 9, Len: 2}}
+	ver := cell.Ver{T: t1, O: o2, N: 300}
+	sum := Sum{Count: 1000, FP: [2]uint64{0x0123456789abcdef, 0xfedcba9876543210}}
+	ctx := Sum{Count: 3, FP: [2]uint64{1, 2}}
+	var hash [32]byte
+	copy(hash[:], "0123456789abcdefghijklmnopqrstuv")
+	hello := Hello{Kind: TypeHello, Sid: 0xfeed, Flags: HelloJoin, H: t1, Tree: sum, Ctx: ctx}
+	differ, open := hello, hello
+	differ.Kind, differ.Flags = TypeDiffer, 0
+	open.Kind, open.Flags = TypeOpen, HelloProbe
+	return []golden{
 		{"have-random", "a random digest has no range", packet(&Have{Runs: runs})},
 		{"have-part", "a part check has the part's range", packet(&Have{Span: &Span{Lo: 1, Hi: 1 << 63}, Runs: runs[:1]})},
 		{"want", "the range echoed", packet(&Want{Span: &Span{Lo: 1, Hi: 1 << 63}, Runs: runs[1:]})},
