@@ -1,10 +1,211 @@
 package engine
 
-import "github.com/starlingkv/starling/internal/cell"
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"math/rand/v2"
+	"slices"
+	"sort"
 
-type ring struct{ peers []Peer }
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/wire"
+)
 
-func newRing(name string) *ring         { return &ring{} }
-func (r *ring) set(peers []Peer)        { r.peers = peers }
-func (r *ring) known(o cell.Origin) bool { return true }
-func (r *ring) count() int              { return len(r.peers) }
+// fan is into how many parts a range is cut on the way down.
+const fan = 4
+
+// ring is the member view in ring order: every member stands at the first 8
+// bytes of the sha256 of its name. All nodes that see the same members see the
+// same ring, so a range means the same to all of them.
+type ring struct {
+	name  string
+	at    uint64 // where this node stands; it is not in nodes
+	nodes []ringNode
+	index map[cell.Origin]int // in nodes
+}
+
+type ringNode struct {
+	at uint64
+	Peer
+}
+
+// part is a piece of a range: the run of n nodes from first on, cyclic.
+type part struct {
+	span     wire.Span
+	first, n int
+}
+
+func newRing(name string) *ring { return &ring{name: name, at: placeOf(name)} }
+
+// placeOf is where a member of that name stands.
+func placeOf(name string) uint64 {
+	sum := sha256.Sum256([]byte(name))
+	return binary.BigEndian.Uint64(sum[:8])
+}
+
+// set replaces the members. This node itself is left out.
+func (r *ring) set(peers []Peer) {
+	r.nodes = make([]ringNode, 0, len(peers))
+	for _, p := range peers {
+		if p.Name != r.name {
+			r.nodes = append(r.nodes, ringNode{at: placeOf(p.Name), Peer: p})
+		}
+	}
+	slices.SortFunc(r.nodes, func(a, b ringNode) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Origin, b.Origin))
+	})
+	r.index = make(map[cell.Origin]int, len(r.nodes))
+	for i, n := range r.nodes {
+		r.index[n.Origin] = i
+	}
+}
+
+// known reports whether a live member has the origin.
+func (r *ring) known(o cell.Origin) bool {
+	_, ok := r.index[o]
+	return ok
+}
+
+// count is how many live members there are beside this node.
+func (r *ring) count() int { return len(r.nodes) }
+
+// byOrigin returns the member that has the origin.
+func (r *ring) byOrigin(o cell.Origin) (Peer, bool) {
+	i, ok := r.index[o]
+	if !ok {
+		return Peer{}, false
+	}
+	return r.nodes[i].Peer, true
+}
+
+// whole is the range of all members but this node.
+func (r *ring) whole() wire.Span { return wire.Span{Lo: r.at, Hi: r.at - 1} }
+
+// members is the part of the ring that stands in a range.
+func (r *ring) members(s wire.Span) part {
+	p := part{span: s, first: r.after(s.Lo)}
+	switch end := r.after(s.Hi); {
+	case s.Lo == s.Hi:
+	case s.Lo < s.Hi:
+		p.n = end - p.first
+	default:
+		p.n = len(r.nodes) - p.first + end
+	}
+	return p
+}
+
+// after is the index of the first node that stands above x.
+func (r *ring) after(x uint64) int {
+	return sort.Search(len(r.nodes), func(i int) bool { return r.nodes[i].at > x })
+}
+
+// origin is that of the i-th node of a part.
+func (r *ring) origin(p part, i int) cell.Origin { return r.nodes[(p.first+i)%len(r.nodes)].Origin }
+
+// split cuts a range without this node into at most fan contiguous parts of
+// about equal numbers of members. They are disjoint, leave out nothing but this
+// node, and none straddles it: behind it the ring goes on in another part.
+func (r *ring) split(s wire.Span) []part {
+	before, behind := r.members(s), part{}
+	if within(s, r.at) {
+		before = r.members(wire.Span{Lo: s.Lo, Hi: r.at - 1})
+		behind = r.members(wire.Span{Lo: r.at, Hi: s.Hi})
+	}
+	all := before.n + behind.n
+	if all == 0 {
+		return nil
+	}
+	k := (2*fan*before.n + all) / (2 * all) // rounded
+	if before.n > 0 {
+		k = max(k, 1)
+	}
+	if behind.n > 0 {
+		k = min(k, fan-1)
+	}
+	return r.cut(r.cut(make([]part, 0, fan), before, k), behind, fan-k)
+}
+
+// cut appends a part cut into at most k. The gaps between members belong to the
+// part above them, so that members which only others see are served as well.
+func (r *ring) cut(out []part, p part, k int) []part {
+	k = min(k, p.n)
+	lo := p.span.Lo
+	for j := range k {
+		from, to := p.n*j/k, p.n*(j+1)/k
+		hi := p.span.Hi
+		if j < k-1 {
+			hi = r.nodes[(p.first+to-1)%len(r.nodes)].at
+		}
+		out = append(out, part{
+			span:  wire.Span{Lo: lo, Hi: hi},
+			first: (p.first + from) % len(r.nodes),
+			n:     to - from,
+		})
+		lo = hi
+	}
+	return out
+}
+
+// pick returns a random member of a part that has members.
+func (r *ring) pick(p part, rnd *rand.Rand) cell.Origin { return r.origin(p, rnd.IntN(p.n)) }
+
+// pickOther returns a random member of a range that is not the given one,
+// unless it is alone there. It reports false if the range is empty.
+func (r *ring) pickOther(s wire.Span, not cell.Origin, rnd *rand.Rand) (cell.Origin, bool) {
+	p := r.members(s)
+	switch p.n {
+	case 0:
+		return 0, false
+	case 1:
+		return r.origin(p, 0), true
+	}
+	i := rnd.IntN(p.n)
+	if o := r.origin(p, i); o != not {
+		return o, true
+	}
+	return r.origin(p, (i+1+rnd.IntN(p.n-1))%p.n), true
+}
+
+// any returns a random member. There must be one.
+func (r *ring) any(rnd *rand.Rand) cell.Origin { return r.nodes[rnd.IntN(len(r.nodes))].Origin }
+
+// within reports that x stands in a range.
+func within(s wire.Span, x uint64) bool { return x-s.Lo-1 < s.Hi-s.Lo }
+
+// addSpan adds a range to a list of ranges that do not touch each other. What
+// goes around the whole ring is the range of all members but this node.
+func (r *ring) addSpan(spans []wire.Span, s wire.Span) []wire.Span {
+	if s.Lo == s.Hi {
+		return spans
+	}
+	for i := 0; i < len(spans); i++ {
+		joined, touch := r.join(spans[i], s)
+		if !touch {
+			continue
+		}
+		if joined == spans[i] {
+			return spans
+		}
+		// What has grown may touch others now.
+		s = joined
+		spans = slices.Delete(spans, i, i+1)
+		i = -1
+	}
+	return append(spans, s)
+}
+
+// join is the range that two ranges make up together if they touch.
+func (r *ring) join(a, b wire.Span) (s wire.Span, touch bool) {
+	if b.Lo-a.Lo > a.Hi-a.Lo {
+		a, b = b, a
+	}
+	at, size := b.Lo-a.Lo, b.Hi-b.Lo
+	if at > a.Hi-a.Lo {
+		return s, false
+	}
+	if at+size < at {
+		return r.whole(), true
+	}
+	return wire.Span{Lo: a.Lo, Hi: a.Lo + max(a.Hi-a.Lo, at+size)}, true
+}

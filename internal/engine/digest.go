@@ -1,0 +1,294 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/wire"
+)
+
+const (
+	digestDelay    = 10 * time.Millisecond // a cell is told at the earliest this long, and 4 round trips, after its receipt
+	digestFresh    = time.Second           // ticks are quick while something was learned in it
+	maxPartChecks  = 100                   // packets per second; over it random ticks take their place
+	uncheckedTicks = 8                     // of a cell whose part checks were replaced
+	maxTicks       = 12
+	maxTellPackets = 8 // of one random tick
+	doubleFor      = time.Minute
+)
+
+// digest is what is left to tell of a cell that was learned a moment ago. Its
+// first ticks are part checks: each part that was handed out is asked for by
+// way of another member than the one it was handed to, so that a subtree whose
+// head is lost is found at once. The others go to one random member.
+type digest struct {
+	dot     cell.Dot
+	addr    cell.Addr
+	parts   []served
+	learned time.Duration
+	from    time.Duration // no tick before it
+	told    int           // ticks it has had
+	checks  int           // of them part checks
+	ticks   int           // in all
+}
+
+// digests tells at common ticks what is fresh here.
+type digests struct {
+	active  []digest // in the order in which they were learned
+	due     time.Duration
+	phase   time.Duration // of this node's ticks, so that nodes do not tick together
+	checks  rate
+	doubled time.Duration // until when there are twice as many ticks
+}
+
+// add begins to tell of a cell whose parts were handed out. A node without
+// parts has nothing to check in the first ticks: they pass in silence.
+func (d *digests) add(p *pusher, c *cell.Cell, parts []served) {
+	ticks, checks := d.plan(p)
+	d.begin(p, digest{dot: c.Dot(), addr: c.Addr, parts: parts, ticks: ticks, checks: checks})
+}
+
+// announce begins to tell of a cell that was not pushed.
+func (d *digests) announce(p *pusher, c *cell.Cell) {
+	ticks, _ := d.plan(p)
+	d.begin(p, digest{dot: c.Dot(), addr: c.Addr, ticks: ticks})
+}
+
+func (d *digests) begin(p *pusher, one digest) {
+	if p.e.peers.count() == 0 {
+		return
+	}
+	if len(d.active) >= p.e.cfg.MaxFresh {
+		d.active = nil
+		p.overflow("digests")
+	}
+	one.learned = p.now()
+	one.from = one.learned + digestDelay + 4*p.wanted.rtt
+	d.active = append(d.active, one)
+	p.recent.add(one.dot, one.addr, one.learned)
+	d.due = min(d.due, d.grid(one.from, p.e.cfg.DigestTick))
+}
+
+// plan is how many ticks a cell gets now and how many of them are part checks:
+// the more, the more packets get lost.
+func (d *digests) plan(p *pusher) (ticks, checks int) {
+	switch loss := p.links.loss(p.now()); {
+	case loss < 0.02:
+		ticks, checks = 3, 2
+	case loss < 0.10:
+		ticks, checks = 6, 2
+	default:
+		ticks, checks = maxTicks, 4
+	}
+	if p.now() < d.doubled {
+		ticks = min(2*ticks, maxTicks)
+	}
+	return ticks, checks
+}
+
+// doubleDigests gives cells more ticks for a while: a session has found what
+// digests should have.
+func (p *pusher) doubleDigests() { p.digests.doubled = p.now() + doubleFor }
+
+// unchecked is how many cells have part checks left.
+func (d *digests) unchecked() int {
+	n := 0
+	for i := range d.active {
+		if one := &d.active[i]; one.told < one.checks && len(one.parts) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// grid is the first tick at or after a time.
+func (d *digests) grid(at, interval time.Duration) time.Duration {
+	rest := (at - d.phase) % interval
+	switch {
+	case rest == 0:
+		return at
+	case rest < 0:
+		return at - rest
+	}
+	return at - rest + interval
+}
+
+// tick tells what is fresh. While the budget is empty it waits for the next
+// one; no cell loses a tick by that.
+func (d *digests) tick(p *pusher) {
+	now := p.now()
+	if now < d.due {
+		return
+	}
+	if p.e.peers.count() == 0 {
+		d.active = nil
+	}
+	if p.pace.open(now) {
+		checks, tells := d.collect(p)
+		if len(checks) > 0 && !d.check(p, checks) {
+			tells = append(tells, checks...)
+		}
+		d.tell(p, tells)
+		d.active = slices.DeleteFunc(d.active, func(one digest) bool { return one.told >= one.ticks })
+	}
+	d.schedule(p)
+}
+
+// schedule plans the next tick.
+func (d *digests) schedule(p *pusher) {
+	if len(d.active) == 0 {
+		d.active, d.due = nil, never
+		return
+	}
+	interval := p.e.cfg.IdleTick
+	if d.active[len(d.active)-1].learned > p.now()-digestFresh {
+		interval = p.e.cfg.DigestTick
+	}
+	d.due = d.grid(p.now()+1, interval)
+}
+
+// collect drops what a newer cell has replaced, which is told in its place, and
+// returns what takes part in this tick: what checks its parts and what is told
+// to a random member.
+func (d *digests) collect(p *pusher) (checks, tells []*digest) {
+	d.active = slices.DeleteFunc(d.active, func(one digest) bool {
+		s := p.e.at(one.addr)
+		return s == nil || s.Dot() != one.dot
+	})
+	for i := range d.active {
+		one := &d.active[i]
+		switch {
+		case one.from > p.now():
+		case one.told >= one.checks:
+			tells = append(tells, one)
+		case len(one.parts) > 0:
+			checks = append(checks, one)
+		default:
+			one.told++
+		}
+	}
+	return checks, tells
+}
+
+// check asks for every part by way of one of its members. It reports false, and
+// does nothing but to give the cells more random ticks, when that would be too
+// many packets.
+func (d *digests) check(p *pusher, cells []*digest) bool {
+	var parts []served
+	dots := make(map[served][]cell.Dot)
+	for _, one := range cells {
+		for _, part := range one.parts {
+			if dots[part] == nil {
+				parts = append(parts, part)
+			}
+			dots[part] = append(dots[part], one.dot)
+		}
+	}
+	if d.checks.sum(p.now())+len(parts) > maxPartChecks {
+		for _, one := range cells {
+			one.ticks = max(one.ticks, uncheckedTicks)
+		}
+		return false
+	}
+	for _, part := range parts {
+		to, ok := p.e.peers.pickOther(part.span, part.by, p.e.cfg.Rand)
+		if !ok {
+			continue
+		}
+		span := part.span
+		for runs := range slices.Chunk(runsOf(dots[part]), p.maxRuns()) {
+			d.checks.add(p.now(), 1)
+			p.sendDigest(to, &wire.Have{Span: &span, Runs: runs}, len(runs))
+		}
+	}
+	for _, one := range cells {
+		one.told++
+	}
+	return true
+}
+
+// tell sends the dots of cells to one random member. What does not fit into a
+// few packets is told at the next tick.
+func (d *digests) tell(p *pusher, cells []*digest) {
+	if len(cells) == 0 {
+		return
+	}
+	slices.SortFunc(cells, func(a, b *digest) int { return a.dot.Compare(b.dot) })
+	to := p.e.peers.any(p.e.cfg.Rand)
+	room := maxTellPackets * p.maxRuns()
+	var runs []cell.Run
+	for _, one := range cells {
+		if runs = extend(runs, one.dot); len(runs) > room {
+			runs = runs[:room]
+			break
+		}
+		one.told++
+	}
+	for some := range slices.Chunk(runs, p.maxRuns()) {
+		p.sendDigest(to, &wire.Have{Runs: some}, len(some))
+	}
+}
+
+// runsOf sorts dots and joins them to runs.
+func runsOf(dots []cell.Dot) []cell.Run {
+	slices.SortFunc(dots, cell.Dot.Compare)
+	var runs []cell.Run
+	for _, d := range dots {
+		runs = extend(runs, d)
+	}
+	return runs
+}
+
+// extend adds a dot that is not below the last run to runs.
+func extend(runs []cell.Run, d cell.Dot) []cell.Run {
+	if n := len(runs); n > 0 {
+		switch last := &runs[n-1]; {
+		case last.Has(d):
+			return runs
+		case last.O == d.O && last.From+last.Len == d.N:
+			last.Len++
+			return runs
+		}
+	}
+	return append(runs, cell.RunOf(d))
+}
+
+const (
+	maxRecent = 100_000
+	recentAge = 30 * time.Second
+)
+
+// recentDots knows where the cells stand whose dots were told of late.
+type recentDots struct {
+	byDot map[cell.Dot]cell.Addr
+	order fifo[recentDot]
+}
+
+type recentDot struct {
+	dot cell.Dot
+	at  time.Duration
+}
+
+func (r *recentDots) add(d cell.Dot, a cell.Addr, now time.Duration) {
+	if r.byDot == nil {
+		r.byDot = make(map[cell.Dot]cell.Addr)
+	}
+	if _, ok := r.byDot[d]; !ok {
+		r.order.push(recentDot{dot: d, at: now})
+	}
+	r.byDot[d] = a
+	for {
+		old, ok := r.order.peek()
+		if !ok || old.at > now-recentAge && r.order.len() <= maxRecent {
+			return
+		}
+		r.order.pop()
+		delete(r.byDot, old.dot)
+	}
+}
+
+func (r *recentDots) addr(d cell.Dot) (cell.Addr, bool) {
+	a, ok := r.byDot[d]
+	return a, ok
+}

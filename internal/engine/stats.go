@@ -1,0 +1,16 @@
+package engine
+
+// Stats returns the sizes and counts of now.
+func (e *Engine) Stats() Stats {
+	r := e.root.Load()
+	agg := r.Tree.Agg()
+	return Stats{
+		Counters: e.counters,
+		Cells:    agg.Count,
+		Live:     agg.Live,
+		Origins:  r.Ctx.Len(),
+		Spans:    r.Ctx.Spans(),
+		Fresh:    e.push.fresh.len(),
+		Pending:  len(e.push.wanted.byDot) + len(e.push.fetches.byAddr),
+	}
+}
