@@ -51,14 +51,12 @@ func (n naive) merge(other naive) {
 // context is the one that n should be, made from nothing, number by number.
 func (n naive) context() Context {
 	e := Context{}.Edit()
+	spans := map[Origin][]Span{}
+	for d := range n.dots {
+		spans[d.O] = append(spans[d.O], Span{d.N, 1})
+	}
 	for o, t := range n.lastT {
-		var spans []Span
-		for d := range n.dots {
-			if d.O == o {
-				spans = append(spans, Span{d.N, 1})
-			}
-		}
-		e.Merge(NewEntry(o, t, spans))
+		e.Merge(NewEntry(o, t, spans[o]))
 	}
 	return e.Context()
 }

@@ -140,6 +140,11 @@ func TestHoldCountsWhatWasReceived(t *testing.T) {
 	m := start()
 	m.Receive(Make(epoch+9000, 0))
 	m.wantWritable(t, 0)
+	m.Receive(Make(epoch+10_000, math.MaxUint16)) // the next carries
+	m.wantSkew(t, 0, "behind")
+
+	m = start()
+	m.Receive(Make(epoch+9000, 0))
 	m.step(-2000) // the next version would be 11 s ahead of the wall
 	m.wantSkew(t, 0, "behind")
 	m.pass(1001)
@@ -159,6 +164,29 @@ func TestForwardLeapWaitsForAPeer(t *testing.T) {
 	m.wantSkew(t, 2, "leaped")
 	m.Peer(2, Make(m.wall+9_000, 0))
 	m.wantWritable(t, 3) // two of three peers are no quorum for the median
+}
+
+func TestOnlyAPeerOfAboutOurTimeConfirms(t *testing.T) {
+	m := start()
+	m.step(hour)
+	m.Peer(1, Make(m.wall+10_001, 0))
+	m.Peer(2, Make(m.wall-10_001, 0))
+	m.wantSkew(t, 9, "leaped")
+	m.Peer(3, Make(m.wall-10_000, 0))
+	m.wantWritable(t, 9)
+}
+
+// A clock that was behind all others and is set right needs one peer to say so,
+// not the time until all have been heard anew.
+func TestLeapThatSetsTheClockRight(t *testing.T) {
+	m := start()
+	for id := range uint64(5) {
+		m.Peer(id, Make(m.wall+hour, 0))
+	}
+	m.wantSkew(t, 5, "median")
+	m.step(hour)
+	m.Peer(0, Make(m.wall, 0))
+	m.wantWritable(t, 5)
 }
 
 func TestForwardLeapAloneWaitsFiveSeconds(t *testing.T) {

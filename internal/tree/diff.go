@@ -74,7 +74,6 @@ type cursor[T Item] struct {
 // before the entry end.
 type frame[T Item] struct {
 	node    *node[T]
-	bound   string
 	at, end int
 }
 
@@ -115,7 +114,7 @@ func (c *cursor[T]) open() {
 	if !c.node.leaf() {
 		end++
 	}
-	c.stack = append(c.stack, frame[T]{c.node, c.bound, first - 1, end})
+	c.stack = append(c.stack, frame[T]{c.node, first - 1, end})
 	c.height--
 	c.skip()
 }
@@ -138,13 +137,11 @@ func (c *cursor[T]) skip() {
 func (c *cursor[T]) stand(f *frame[T]) {
 	var none T
 	c.node, c.item = nil, none
-	switch {
-	case f.node.leaf():
+	if f.node.leaf() {
 		c.item = f.node.items[f.at]
 		return
-	case f.at == 0:
-		c.bound = f.bound
-	default:
+	}
+	if f.at > 0 { // else the node was just opened, and its bound is still right
 		c.bound = f.node.keys[f.at-1]
 	}
 	c.node = f.node.kids[f.at]
