@@ -1,0 +1,240 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/starlingkv/starling/kv"
+)
+
+// entry is an entry in JSON: in lists, in watches and where Accept asks for it. One of value and value_base64 is there,
+// unless values were not asked for.
+type entry struct {
+	Key         string     `json:"key"`
+	Version     string     `json:"version"`
+	Origin      string     `json:"origin,omitempty"`
+	UpdatedAt   *time.Time `json:"updated_at,omitempty"`
+	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
+	Size        int        `json:"size"`
+	Codec       string     `json:"codec,omitempty"`
+	Value       *string    `json:"value,omitempty"`
+	ValueBase64 *[]byte    `json:"value_base64,omitempty"`
+}
+
+// facts is the entry without its value.
+func facts(e kv.Entry) entry {
+	j := entry{Key: e.Key, Version: e.Version, Origin: e.Origin, Size: e.Size, Codec: e.Codec}
+	j.UpdatedAt, j.ExpiresAt = timeOf(e.Updated), timeOf(e.Expires)
+	return j
+}
+
+// whole is the entry with its value: as text if it is, else in base64, so that no byte is lost.
+func whole(e kv.Entry) entry {
+	j, b := facts(e), bytesOf(e)
+	if utf8.Valid(b) {
+		s := string(b)
+		j.Value = &s
+	} else {
+		j.ValueBase64 = &b
+	}
+	return j
+}
+
+func timeOf(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// look returns the present entry; its Version is empty if there is none. That its codec is not ours does not matter here.
+func (h *Handler) look(ctx context.Context, key string) (kv.Entry, error) {
+	e, found, err := h.reads.Entry(ctx, key)
+	if found || err == nil {
+		return e, nil
+	}
+	return kv.Entry{}, err
+}
+
+func (h *Handler) get(w http.ResponseWriter, r *http.Request, key string) error {
+	e, err := h.look(r.Context(), key)
+	if err != nil {
+		return err
+	}
+	if e.Version == "" {
+		return newProblem(notFound, "nothing is stored under this key")
+	}
+	header := w.Header()
+	header.Set("ETag", quote(e.Version))
+	header.Set("Cache-Control", "no-cache")
+	header.Set("Vary", "Accept")
+	header.Set("Starling-Codec", e.Codec)
+	if e.Origin != "" {
+		header.Set("Starling-Origin", e.Origin)
+	}
+	if !e.Updated.IsZero() {
+		header.Set("Last-Modified", e.Updated.UTC().Format(http.TimeFormat))
+		header.Set("Starling-Updated", e.Updated.UTC().Format(time.RFC3339Nano))
+	}
+	if !e.Expires.IsZero() {
+		header.Set("Starling-Expires", e.Expires.UTC().Format(time.RFC3339Nano))
+	}
+	if matches(r.Header.Values("If-None-Match"), e.Version) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	if wantsJSON(r) {
+		return reply(w, http.StatusOK, whole(e))
+	}
+	body := bytesOf(e)
+	header.Set("Content-Type", contentType(e.Codec))
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body) // a client that went away gets nothing
+	return nil
+}
+
+// contentType says of a value only what its codec promises.
+func contentType(codec string) string {
+	if codec == kv.String.CodecID() {
+		return "text/plain; charset=utf-8"
+	}
+	return "application/octet-stream"
+}
+
+// wantsJSON reports whether the client asked for the envelope by name.
+func wantsJSON(r *http.Request) bool {
+	for _, line := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(line, ",") {
+			if t, _, err := mime.ParseMediaType(part); err == nil && t == "application/json" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// written is the answer to a write.
+type written struct {
+	Key       string `json:"key"`
+	Version   string `json:"version,omitempty"`
+	Tombstone bool   `json:"tombstone,omitempty"`
+}
+
+func (h *Handler) put(w http.ResponseWriter, r *http.Request, key string) error {
+	query, err := queryOf(r, "ttl")
+	if err != nil {
+		return err
+	}
+	when, err := conditionOf(r)
+	if err != nil {
+		return err
+	}
+	opts := []kv.PutOption{when.put()}
+	if text := query.Get("ttl"); text != "" {
+		ttl, err := time.ParseDuration(text)
+		if err != nil || ttl <= 0 {
+			return newProblem(badRequest, "ttl: a duration like 30s or 1h30m is wanted, not "+strconv.Quote(text))
+		}
+		opts = append(opts, kv.TTL(ttl))
+	}
+	client, err := h.clients.of(codecOf(r))
+	if err != nil {
+		return err
+	}
+	body, err := h.body(w, r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.WriteWait)
+	defer cancel()
+	before, err := h.look(ctx, key)
+	if err != nil {
+		return err
+	}
+	version, err := client.Put(ctx, key, body, opts...)
+	if err != nil {
+		return h.refused(r.Context(), key, err)
+	}
+	w.Header().Set("ETag", quote(version))
+	status := http.StatusOK
+	if before.Version == "" {
+		status = http.StatusCreated
+	}
+	return reply(w, status, written{Key: key, Version: version})
+}
+
+// codecOf is the codec a value is written with.
+func codecOf(r *http.Request) string {
+	if id := r.Header.Get("Starling-Codec"); id != "" {
+		return id
+	}
+	return kv.Bytes.CodecID()
+}
+
+// body reads a value, at most as large as the store takes.
+func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	limit := int64(h.reads.Capabilities().MaxValue)
+	if r.ContentLength > limit {
+		return nil, newProblem(tooLarge, fmt.Sprintf("%d bytes, at most %d", r.ContentLength, limit))
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var over *http.MaxBytesError
+	if err != nil && !errors.As(err, &over) {
+		return nil, newProblem(badRequest, "the body ended early: "+err.Error())
+	}
+	return b, err
+}
+
+func (h *Handler) delete(w http.ResponseWriter, r *http.Request, key string) error {
+	if _, err := queryOf(r); err != nil {
+		return err
+	}
+	when, err := conditionOf(r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.WriteWait)
+	defer cancel()
+	e, err := h.look(ctx, key)
+	switch {
+	case err != nil:
+		return err
+	case e.Version == "":
+		return newProblem(notFound, "nothing is stored under this key")
+	}
+	if err := h.reads.Remove(ctx, key, when.remove()...); err != nil {
+		return h.refused(r.Context(), key, err)
+	}
+	return reply(w, http.StatusOK, written{Key: key, Tombstone: true})
+}
+
+// refused makes the problem of a write that was not done.
+func (h *Handler) refused(ctx context.Context, key string, err error) error {
+	p := problemOf(err)
+	switch p.kind.slug {
+	case "conflict":
+		p.kind = preconditionFailed
+		p.Detail = "the key has another version than the one asked for"
+		if e, err := h.look(ctx, key); err == nil {
+			p.CurrentVersion = e.Version
+			if e.Version == "" {
+				p.Detail = "the key is absent"
+			}
+		}
+	case "type":
+		if e, err := h.look(ctx, key); err == nil {
+			p.Codec = e.Codec
+			p.Detail = fmt.Sprintf("the key holds a %q; send Starling-Codec: %s, or delete the key first", e.Codec, e.Codec)
+		}
+	}
+	return p
+}

@@ -1,0 +1,131 @@
+package web
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/starlingkv/starling/kv"
+)
+
+// Node tells about a node and its cluster.
+type Node interface {
+	// Name is the node's name in its cluster.
+	Name() string
+	// Ready reports whether the node takes writes.
+	Ready() bool
+	// Members returns the members, this node among them, by name.
+	Members(ctx context.Context) ([]Member, error)
+	// Status returns what the node knows of itself. It may ask every member, until ctx ends.
+	Status(ctx context.Context) (Status, error)
+}
+
+// Member is a member of the cluster as the node sees it.
+type Member struct {
+	Name  string    `json:"name"`
+	Addr  string    `json:"addr"`
+	State string    `json:"state"` // alive, dead or left
+	Since time.Time `json:"since,omitzero"`
+	Self  bool      `json:"self,omitempty"`
+}
+
+// Status is what a node knows of itself.
+type Status struct {
+	Node          string    `json:"node"`
+	Cluster       string    `json:"cluster"`
+	Backend       string    `json:"backend"` // gossip
+	State         string    `json:"state"`   // starting, running, leaving, closed or failed
+	Ready         bool      `json:"ready"`
+	UptimeSeconds float64   `json:"uptime_seconds"`
+	Keys          int       `json:"keys"`
+	Tombstones    int       `json:"tombstones"`
+	Agreement     Agreement `json:"agreement"`
+
+	Capabilities capabilities `json:"capabilities"`
+}
+
+// Agreement says how many of the other live members hold what this node holds.
+type Agreement struct {
+	Members int          `json:"members"` // this node among them
+	Agree   int          `json:"agree"`   // this node among them
+	Differ  []Difference `json:"differ"`
+}
+
+// Difference is a member that does not agree, or did not answer.
+type Difference struct {
+	Member string    `json:"member"`
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since,omitzero"`
+	Keys   []string  `json:"keys,omitempty"` // some of those that differ
+}
+
+type capabilities struct {
+	LinearizableCAS bool    `json:"linearizable_cas"`
+	OrderedWatch    bool    `json:"ordered_watch"`
+	TTL             bool    `json:"ttl"`
+	TTLSlackSeconds float64 `json:"ttl_slack_seconds"`
+	Persistent      bool    `json:"persistent"`
+	MaxValue        int     `json:"max_value"`
+}
+
+func capabilitiesOf(c kv.Capabilities) capabilities {
+	return capabilities{
+		LinearizableCAS: c.LinearizableCAS,
+		OrderedWatch:    c.OrderedWatch,
+		TTL:             c.TTL,
+		TTLSlackSeconds: c.TTLSlack.Seconds(),
+		Persistent:      c.Persistent,
+		MaxValue:        c.MaxValue,
+	}
+}
+
+func (h *Handler) members(w http.ResponseWriter, r *http.Request) error {
+	if _, err := queryOf(r); err != nil {
+		return err
+	}
+	members, err := h.cfg.Node.Members(r.Context())
+	if err != nil {
+		return err
+	}
+	if members == nil {
+		members = []Member{}
+	}
+	return reply(w, http.StatusOK, struct {
+		Members []Member `json:"members"`
+	}{members})
+}
+
+func (h *Handler) status(w http.ResponseWriter, r *http.Request) error {
+	if _, err := queryOf(r); err != nil {
+		return err
+	}
+	s, err := h.cfg.Node.Status(r.Context())
+	if err != nil {
+		return err
+	}
+	s.Capabilities = capabilitiesOf(h.reads.Capabilities())
+	if s.Agreement.Differ == nil {
+		s.Agreement.Differ = []Difference{}
+	}
+	return reply(w, http.StatusOK, s)
+}
+
+func (h *Handler) livez(w http.ResponseWriter, _ *http.Request) error {
+	return ok(w)
+}
+
+// readyz says whether the node takes writes. The health of its peers has no part in it, else a sick cluster would lose
+// its healthy nodes too.
+func (h *Handler) readyz(w http.ResponseWriter, _ *http.Request) error {
+	if !h.cfg.Node.Ready() {
+		return newProblem(notReady, "this node does not take writes")
+	}
+	return ok(w)
+}
+
+func ok(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, "ok\n")
+	return nil
+}

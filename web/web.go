@@ -1,0 +1,152 @@
+// Package web is the HTTP API of a node as one http.Handler.
+//
+//	GET HEAD PUT DELETE /v1/kv/{key}   one value, as the bytes it is stored as
+//	GET /v1/kv?prefix=                 entries in key order, page by page
+//	GET /v1/watch?prefix= or ?key=     changes as server-sent events
+//	GET /v1/members /v1/status         what the node knows of its cluster and itself
+//	GET /livez /readyz                 for whatever restarts and routes
+//
+// A value is bytes here: whatever codec wrote it, GET returns what is stored and names the codec in Starling-Codec. Every
+// error is an application/problem+json whose type is the page in docs/errors that explains it. Keys are percent-encoded;
+// a path that a router would clean is refused, because the cleaned one is another key.
+//
+// To mount it elsewhere use http.StripPrefix. An http.ServeMux before it cleans paths by itself, by redirecting.
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/starlingkv/starling/kv"
+)
+
+// Config says what a [Handler] serves. Client and Node are required.
+type Config struct {
+	// Client returns a client of the store for values of the codec. It is asked once per codec id. The clients must be
+	// kv.Capable, kv.Versioned and kv.Watcher.
+	Client func(codec kv.Codec) kv.Client
+	// Node tells about the node and its cluster.
+	Node Node
+	// Log gets what nobody else is told. Nil discards.
+	Log *slog.Logger
+	// MaxWatchers bounds the watches at one time; one more is refused with 503. Default 1000.
+	MaxWatchers int
+	// WriteWait is how long a write waits for a node that is still starting. Default 5 s.
+	WriteWait time.Duration
+	// KeepAlive is how often a silent watch says that it lives. Default 15 s.
+	KeepAlive time.Duration
+	// Stall is how long a watcher may refuse to take bytes before it is dropped. Default 30 s.
+	Stall time.Duration
+}
+
+// Handler serves the API. It is safe for concurrent use and holds no goroutine of its own.
+type Handler struct {
+	cfg     Config
+	reads   store // of kv.Bytes: reads every codec's bytes
+	clients clients
+	seats   chan struct{} // one per running watch
+	boot    string        // begins the ids of events: no two handlers share one
+}
+
+// store is what the API needs of a client.
+type store interface {
+	kv.Client
+	kv.Capable
+	kv.Versioned
+	kv.Watcher
+}
+
+// New returns the handler of cfg. It panics if cfg lacks what is required.
+func New(cfg Config) *Handler {
+	if cfg.Client == nil || cfg.Node == nil {
+		panic("web: Config without Client or Node")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	cfg.MaxWatchers = orDefault(cfg.MaxWatchers, 1000)
+	cfg.WriteWait = orDefault(cfg.WriteWait, 5*time.Second)
+	cfg.KeepAlive = orDefault(cfg.KeepAlive, 15*time.Second)
+	cfg.Stall = orDefault(cfg.Stall, 30*time.Second)
+	h := &Handler{
+		cfg:     cfg,
+		clients: clients{open: cfg.Client},
+		seats:   make(chan struct{}, cfg.MaxWatchers),
+		boot:    newBoot(),
+	}
+	reads, err := h.clients.of(kv.Bytes.CodecID())
+	if err != nil {
+		panic("web: " + err.Error())
+	}
+	h.reads = reads
+	return h
+}
+
+func orDefault[N int | time.Duration](n, otherwise N) N {
+	if n <= 0 {
+		return otherwise
+	}
+	return n
+}
+
+// ServeHTTP routes by the path as it was sent: after decoding, "a%2F%2Fb" could not be told from "a//b".
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff") // a value is nothing that a browser should run
+	if err := h.serve(w, r); err != nil {
+		h.fail(w, r, err)
+	}
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
+	path := r.URL.EscapedPath()
+	if escaped, ok := strings.CutPrefix(path, keyPath); ok {
+		return h.serveKey(w, r, escaped)
+	}
+	serve, ok := map[string]func(http.ResponseWriter, *http.Request) error{
+		"/v1/kv":      h.list,
+		"/v1/watch":   h.watch,
+		"/v1/members": h.members,
+		"/v1/status":  h.status,
+		"/livez":      h.livez,
+		"/readyz":     h.readyz,
+	}[path]
+	if !ok {
+		return newProblem(notFound, "there is nothing at "+path)
+	}
+	if err := allow(w, r, http.MethodGet, http.MethodHead); err != nil {
+		return err
+	}
+	return serve(w, r)
+}
+
+// allow refuses a method that the route does not have.
+func allow(w http.ResponseWriter, r *http.Request, methods ...string) error {
+	for _, m := range methods {
+		if r.Method == m {
+			return nil
+		}
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	return &problem{kind: badRequest, Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not served here"}
+}
+
+// require refuses a request that asks, by Starling-Require, for what the store does not promise.
+func (h *Handler) require(r *http.Request) error {
+	var need []kv.Capability
+	for _, line := range r.Header.Values("Starling-Require") {
+		for name := range strings.SplitSeq(line, ",") {
+			need = append(need, kv.Capability(strings.TrimSpace(name)))
+		}
+	}
+	return kv.Require(h.reads, need...)
+}
+
+// consistency says how far a comparison of versions reaches.
+func (h *Handler) consistency() string {
+	if h.reads.Capabilities().LinearizableCAS {
+		return "linearizable"
+	}
+	return "local"
+}
