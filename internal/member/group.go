@@ -74,10 +74,10 @@ type Group struct {
 	linger    linger
 	meta      atomic.Pointer[[]byte]
 
-	answered atomic.Bool   // a join reached somebody
-	settled  atomic.Bool   // joins may take their time
-	stop     func()        // ends the joining
-	stopped  chan struct{} // the joining has ended
+	answered atomic.Pointer[time.Time] // when a join last reached somebody
+	settled  atomic.Bool               // joins may take their time
+	stop     func()                    // ends the joining
+	stopped  chan struct{}             // the joining has ended
 	closed   atomic.Bool
 }
 
@@ -158,8 +158,14 @@ func (g *Group) Foreign() []Foreign { return g.transport.foreign.list() }
 // because they did not say in time what they are.
 func (g *Group) Refused() uint64 { return g.transport.refused.Load() }
 
-// Answered reports whether a join has reached another node yet.
-func (g *Group) Answered() bool { return g.answered.Load() }
+// LastAnswer is when a join last reached another node; what is given, if none
+// has.
+func (g *Group) LastAnswer(never time.Time) time.Time {
+	if at := g.answered.Load(); at != nil {
+		return *at
+	}
+	return never
+}
 
 // Settle tells that this node works: from now on joins are less frequent.
 func (g *Group) Settle() { g.settled.Store(true) }

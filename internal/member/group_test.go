@@ -183,7 +183,7 @@ func TestForeignClusterIsRefusedCountedAndNamed(t *testing.T) {
 	if a.member("b").State != 0 || b.member("a").State != 0 {
 		t.Error("the clusters see each other")
 	}
-	if b.Answered() {
+	if !b.LastAnswer(time.Time{}).IsZero() {
 		t.Error("b counts a refusal as an answer")
 	}
 	before := a.Foreign()[0].Count

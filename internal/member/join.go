@@ -47,7 +47,7 @@ func (g *Group) pause() time.Duration {
 // nobody has ever answered.
 func (g *Group) join(ctx context.Context) {
 	calls := firstCalls
-	if g.answered.Load() {
+	if g.answered.Load() != nil {
 		calls = 1
 	}
 	worth := g.worthCalling(ctx)
@@ -57,7 +57,8 @@ func (g *Group) join(ctx context.Context) {
 			return
 		}
 		if n, err := g.list.Join([]string{a.String()}); err == nil && n > 0 {
-			g.answered.Store(true)
+			now := time.Now()
+			g.answered.Store(&now)
 			g.cfg.OnChange()
 			return
 		}
