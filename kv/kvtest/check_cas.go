@@ -61,6 +61,7 @@ func casNilOut(e *env) {
 	w := e.watch(onEvents("k"))
 	w.awaitLast("the initial state", isKind(kv.Synced))
 	leave("k")
+	e.settle()
 	e.want("k", "one")
 	if after := e.entry("k").Version; after != before {
 		e.Fatalf("version %q became %q by a nil out", before, after)
@@ -78,6 +79,7 @@ func casEqualOut(e *env) {
 	w := e.watch(onEvents("k"))
 	w.awaitLast("the initial state", isKind(kv.Synced))
 	e.put("k", "one")
+	e.settle()
 	if after := e.entry("k").Version; after != before {
 		e.Fatalf("version %q became %q by an equal out", before, after)
 	}

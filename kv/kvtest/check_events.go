@@ -101,6 +101,7 @@ func eventsLast(e *env) {
 			e.put(key, "end")
 		}
 	}
+	e.settle()
 	slow.release()
 	for _, w := range []*watch{slow.watch, fast} {
 		w.await("the last state of every key", func(notes []note) bool {
@@ -124,8 +125,11 @@ func eventsOnly(e *env) {
 	w.awaitLast("Synced", isKind(kv.Synced))
 	for _, key := range []string{"a", "ab", "b", "abc", "xab"} {
 		e.put(key, "v")
-		e.delete(key)
 	}
+	e.settle()
+	e.delete("a")
+	e.delete("ab")
+	e.settle()
 	e.put("ab!", "barrier")
 	for _, n := range w.awaitLast("the last key with the prefix", is("ab!", "barrier")) {
 		if n.kind != kv.Synced && !strings.HasPrefix(n.key, "ab") {
@@ -144,6 +148,7 @@ func eventsOrder(e *env) {
 	for _, i := range []int{5, 3, 8, 1, 9, 2, 7, 0, 6, 4} {
 		e.put(fmt.Sprint("k/", i), "v")
 	}
+	e.settle()
 	slow.release()
 	for _, w := range []*watch{slow.watch, fast} {
 		var order string
@@ -199,13 +204,14 @@ func (e *env) decodeWatch(text string) {
 	e.replace("k", text)
 	for _, src := range []source{onKey("k"), onPrefix("k")} {
 		late := e.watch(src)
-		e.rounds(1)
+		e.settle()
 		e.replace("k", "two")
 		if told := late.awaitLast("what decodes again", is("k", "two")); len(told) != 1 {
 			e.Fatalf("%s told %v of a value that does not decode", src.name, told[:len(told)-1])
 		}
 		late.stop()
 		e.replace("k", text)
+		e.settle()
 	}
 	e.replace("k", "three")
 	told := fresh.awaitLast("what decodes again", is("k", "three"))

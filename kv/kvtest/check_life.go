@@ -131,6 +131,12 @@ func lifeStarted(e *env) {
 		errs <- e.c.CAS(e.ctx(), "k", func(any) (any, bool, error) { return &doc{Text: "waited"}, true, nil })
 	}()
 	w := e.watch(onKey("k"))
+	// One cannot see it wait; another that gives up after a while leaves it the time.
+	ctx, cancel := context.WithTimeout(e.ctx(), 20*time.Millisecond)
+	defer cancel()
+	if err := e.c.Delete(ctx, "other"); !errors.Is(err, kv.ErrNotReady) {
+		e.Fatalf("Delete in Starting = %v, want ErrNotReady", err)
+	}
 	e.store.Start()
 	w.awaitLast("the write that waited", is("k", "waited"))
 	if err := <-errs; err != nil {

@@ -112,23 +112,30 @@ func (e *env) casTo(key string, v any) {
 
 func watchContainerYours(e *env) {
 	e.put("k", "one")
-	scribble := func(n note) {
-		if n.doc != nil {
-			n.doc.Text = "scribbled by a watcher"
-		}
-	}
 	var all []*watch
-	for _, src := range []source{onKey("k"), onPrefix("k"), onEvents("k")} {
-		all = append(all, e.watch(src, scribble), e.watch(src, scribble))
+	for _, src := range sources() {
+		all = append(all, e.watch(src), e.watch(src))
 	}
 	for _, text := range []string{"one", "two"} {
 		if text != "one" {
 			e.put("k", text)
 		}
+		var held []*doc
 		for _, w := range all {
-			w.await("the value as written", func(notes []note) bool { return slices.ContainsFunc(notes, is("k", text)) })
+			notes := w.awaitAny("the value as written", is("k", text))
+			held = append(held, notes[slices.IndexFunc(notes, is("k", text))].doc)
+		}
+		// Each scribbles into his own, when nobody reads: a shared one is found out without a data race.
+		for i, d := range held {
+			if d.Text != text {
+				e.Fatalf("%s was given a container that somebody else wrote into: %v", all[i].name, d)
+			}
+			d.Text = "scribbled by a watcher"
 		}
 		e.want("k", text)
+		late := e.watch(onKey("k"))
+		late.awaitLast("the value as written", is("k", text))
+		late.stop()
 	}
 }
 

@@ -81,22 +81,35 @@ func sum(ds []time.Duration) (total time.Duration) {
 
 func casBackoffCtx(e *env) {
 	cause := errors.New("the caller left")
-	ctx, cancel := context.WithCancelCause(e.ctx())
-	calls := 0
-	var err error
-	e.do("a CAS whose ctx ended in f", func() {
-		err = e.c.CAS(ctx, "k", func(any) (any, bool, error) {
-			calls++
-			cancel(cause)
-			return nil, true, errors.New("again")
+	// The wait before the eighth try is 25 ms at least. Who waits it out does so every time; a busy machine does not.
+	const leaveAt, shortest, rounds = 7, 25 * time.Millisecond, 5
+	var took []time.Duration
+	for range rounds {
+		ctx, cancel := context.WithCancelCause(e.ctx())
+		calls := 0
+		var left time.Time
+		var err error
+		e.do("a CAS whose ctx ended in f", func() {
+			err = e.c.CAS(ctx, "k", func(any) (any, bool, error) {
+				if calls++; calls == leaveAt {
+					left = time.Now()
+					cancel(cause)
+				}
+				return nil, true, errors.New("again")
+			})
 		})
-	})
-	if !errors.Is(err, cause) {
-		e.Fatalf("CAS = %v, want an error that wraps the cause of ctx", err)
+		cancel(nil)
+		if !errors.Is(err, cause) {
+			e.Fatalf("CAS = %v, want an error that wraps the cause of ctx", err)
+		}
+		if calls != leaveAt {
+			e.Fatalf("f ran %d times, want %d: ctx had ended", calls, leaveAt)
+		}
+		if took = append(took, time.Since(left)); took[len(took)-1] < shortest {
+			return
+		}
 	}
-	if calls != 1 {
-		e.Fatalf("f ran %d times, want once: ctx had ended", calls)
-	}
+	e.Fatalf("CAS returned %v after the end of ctx: it waited the back-off out", took)
 }
 
 func casFuncRetry(e *env) {

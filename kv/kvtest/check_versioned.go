@@ -216,7 +216,7 @@ func removeIfVersion(e *env) {
 
 func versionOfWrite(e *env) {
 	version := e.putAt("k", "one")
-	e.put("other", "v")
+	e.put("other", "one")
 	second := as[kv.Versioned](e, e.store.Client(docs))
 	for range 3 {
 		en, ok, err := second.Entry(e.ctx(), "k")

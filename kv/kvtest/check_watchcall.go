@@ -195,7 +195,7 @@ func watchEndsFalse(e *env) {
 func watchEndsCtx(e *env) {
 	for _, src := range sources() {
 		idle := e.watch(src)
-		e.rounds(1)
+		e.settle()
 		idle.stop()
 		e.put("k", "one")
 		busy := e.watch(src)
@@ -227,7 +227,7 @@ func watchEndsClose(e *env) {
 		all = append(all, w, e.watch(source{src.name, src.watch}))
 	}
 	all = append(all, e.watch(onKey("absent")), e.watch(onPrefix("absent")))
-	e.rounds(1)
+	e.settle()
 	e.do("Close while watches run", e.store.Close)
 	for _, w := range all {
 		w.ended("Close")

@@ -37,25 +37,12 @@ func watchKeyNoInitial(e *env) {
 	e.delete("deleted")
 	for _, key := range []string{"k", "deleted"} {
 		w := e.watch(onKey(key))
-		// One cannot see a watch begin; two full rounds of another watch leave it time to say what it should not.
-		e.rounds(2)
+		e.settle()
 		e.put(key, "first")
 		if told := w.awaitLast("the first write", is(key, "first")); len(told) != 1 {
 			e.Fatalf("WatchKey of an absent key told %v, want only the first write", told)
 		}
 	}
-}
-
-// rounds lets a fresh watch of another key be told n writes.
-func (e *env) rounds(n int) {
-	e.Helper()
-	w := e.watch(onKey("round"))
-	for i := range n {
-		text := fmt.Sprint("round ", i)
-		e.put("round", text)
-		w.awaitLast("a round", is("round", text))
-	}
-	w.stop()
 }
 
 func watchKeyChanges(e *env) {
@@ -72,13 +59,18 @@ func watchKeyChanges(e *env) {
 func watchKeyLast(e *env) {
 	e.put("k", "start")
 	slow, fast := e.block(onKey("k")), e.watch(onKey("k"))
+	slow.awaitLast("the present value", is("k", "start"))
 	var wrote []string
 	for i := range 300 {
 		wrote = append(wrote, fmt.Sprintf("%04d", i))
 		e.put("k", wrote[i])
+		if i < 12 {
+			e.settle() // so that what queues behind the blocked call is not one thing only
+		}
 	}
 	last := wrote[len(wrote)-1]
 	fast.awaitLast("the last value of a burst", is("k", last))
+	e.settle()
 	slow.release()
 	slow.awaitLast("the last value of a burst that it slept through", is("k", last))
 	for _, w := range []*watch{slow.watch, fast} {
@@ -121,8 +113,9 @@ func watchKeyOnly(e *env) {
 	w.awaitLast("its own key", is("ab", "mine"))
 	for _, other := range []string{"a", "abc", "ab/", "AB", "ac"} {
 		e.put(other, "other")
-		e.delete(other)
 	}
+	e.delete("a")
+	e.settle()
 	e.put("ab", "mine again")
 	told := w.awaitLast("its own key", is("ab", "mine again"))
 	if got := fmt.Sprint(told); got != `[ab="mine" ab="mine again"]` {
@@ -163,13 +156,16 @@ func watchPrefixChanges(e *env) {
 }
 
 func watchPrefixLast(e *env) {
+	e.put("p/00", "start")
 	slow, fast := e.block(onPrefix("p/")), e.watch(onPrefix("p/"))
+	slow.awaitLast("the present value", is("p/00", "start"))
 	wrote := map[string][]string{}
 	for i := range 400 {
 		key := fmt.Sprintf("p/%02d", i%20)
 		wrote[key] = append(wrote[key], fmt.Sprintf("%04d", i))
 		e.put(key, wrote[key][len(wrote[key])-1])
 	}
+	e.settle()
 	slow.release()
 	for _, w := range []*watch{slow.watch, fast} {
 		w.await("the last value of every key of a burst", func(notes []note) bool {
@@ -181,7 +177,7 @@ func watchPrefixLast(e *env) {
 			return true
 		})
 		for key, all := range wrote {
-			w.forward(key, all)
+			w.forward(key, append([]string{"start"}, all...))
 		}
 	}
 }
@@ -191,6 +187,7 @@ func watchPrefixDelete(e *env) {
 	w := e.watch(onPrefix("p/"))
 	w.awaitLast("the present value", is("p/a", "one"))
 	e.delete("p/a")
+	e.settle()
 	e.put("p/b", "barrier")
 	told := w.awaitLast("the write after the delete", is("p/b", "barrier"))
 	if slices.ContainsFunc(told, isKind(kv.Delete)) {

@@ -2,7 +2,9 @@ package kvtest
 
 import (
 	"context"
+	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +18,10 @@ type env struct {
 	store Store
 	log   *logbook
 	c     kv.Client
+	far   kv.Client // of another member, in the eventual form
+
+	life  context.Context // see ctx
+	ended atomic.Bool     // the check is over
 }
 
 func newEnv(t testing.TB, s Suite, c check) *env {
@@ -25,16 +31,41 @@ func newEnv(t testing.TB, s Suite, c check) *env {
 	if c.needs&hookStart != 0 {
 		open = s.Starting
 	}
-	st := open(t, log.logger())
-	return &env{TB: t, suite: s, store: st, log: log, c: st.Client(docs)}
+	return newEnvOf(t, s, open(t, log.logger()), log)
+}
+
+func newEnvOf(t testing.TB, s Suite, st Store, log *logbook) *env {
+	t.Helper()
+	e := &env{TB: t, suite: s, store: st, log: log, c: st.Client(docs)}
+	ctx, cancel := context.WithTimeout(t.Context(), 6*s.Within)
+	e.life = ctx
+	t.Cleanup(func() {
+		e.ended.Store(true)
+		cancel()
+	})
+	return e
 }
 
 // ctx ends when the check ends, and long after anything should have been done, so that a client that hangs in an
 // operation fails its check instead of the whole test binary.
-func (e *env) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(e.Context(), 4*e.suite.Within)
-	e.Cleanup(cancel)
-	return ctx
+func (e *env) ctx() context.Context { return e.life }
+
+// Errorf fails the check. What a goroutine that was given up says after the end is not heard.
+func (e *env) Errorf(format string, args ...any) {
+	if !e.ended.Load() {
+		e.Helper()
+		e.TB.Errorf(format, args...)
+	}
+}
+
+// Fatalf fails the check and stops the calling goroutine.
+func (e *env) Fatalf(format string, args ...any) {
+	if e.ended.Load() {
+		runtime.Goexit()
+	}
+	e.Helper()
+	e.TB.Errorf(format, args...)
+	e.FailNow()
 }
 
 // put writes text under key and fails the check if it cannot.
@@ -135,15 +166,29 @@ func (e *env) soon(done <-chan struct{}, what string) {
 	}
 }
 
-// do runs f on a goroutine of its own and fails the check if it does not return soon.
+// do runs f on a goroutine of its own and fails the check if it panics, or does not return soon.
 func (e *env) do(what string, f func()) {
 	e.Helper()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				e.Errorf("%s: panic: %v", what, p)
+			}
+		}()
 		f()
 	}()
 	e.soon(done, what)
+}
+
+// settle gives everybody the time to say what they should not. In a bubble a timer fires when all others wait, so nothing
+// is left to be said; on the real clock it is a moment in which a wrong client is likely to be found out. No check of a
+// right client depends on it.
+func (e *env) settle() {
+	t := time.NewTimer(3 * time.Millisecond)
+	defer t.Stop()
+	<-t.C
 }
 
 // as finds an optional interface of the client, which all clients must have.

@@ -39,9 +39,12 @@ func leftOf(mark string) (stacks string, n int) {
 			continue
 		}
 		stacks += block + "\n"
-		count, _, _ := strings.Cut(strings.TrimSpace(block), " @")
-		if c, err := strconv.Atoi(count); err == nil {
-			n += c
+		// "24 @ 0x48466e 0x416cae ...", in the first block below a line about them all.
+		for line := range strings.Lines(block) {
+			count, _, _ := strings.Cut(line, " @ ")
+			if c, err := strconv.Atoi(count); err == nil {
+				n += c
+			}
 		}
 	}
 	return stacks, n
