@@ -52,6 +52,9 @@ type Effects struct {
 	Changed []cell.Addr // every address whose stored cell changed
 	Events  []Event
 	Wake    time.Duration // call Step(Tick) when the monotonic reading is there
+
+	Accept *Session // answers Opened: run it on the stream,
+	Refuse wire.Msg // or write this and close the stream
 }
 
 // Packet is a frame for the member that has the origin To.

@@ -1,22 +1,374 @@
 package engine
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/starlingkv/starling/internal/cell"
 	"github.com/starlingkv/starling/internal/wire"
 )
 
-// Session is one reconciliation over a stream.
-type Session struct{}
+// Timing of reconciliation that is not for configuration.
+const (
+	helloWait    = time.Second      // until HELLO is repeated
+	helloTries   = 3                // then the peer is given up for now
+	joinEvery    = time.Second      // between attempts before the first complete session
+	dirtyFrom    = time.Second      // a dirty peer is asked after this long,
+	dirtySpread  = 2 * time.Second  // and up to so much more,
+	dirtyEvery   = 10 * time.Second // at most once in this time
+	againAfter   = time.Second      // a repaired difference is looked at again
+	openDeadline = 2 * time.Second  // a pin older than this does not count as a session to come
+	busyRetry    = 2 * time.Second
+)
 
-type syncer struct{ e *Engine }
+// syncer decides when to reconcile and with whom, keeps what is pinned, and
+// answers HELLO. At most one session that this node asked for runs at a time,
+// and MaxServed that others did.
+type syncer struct {
+	e      *Engine
+	asked  *ask  // the session this node asked for, from HELLO to its end
+	pins   []pin // made for DIFFER, oldest first
+	served int   // running sessions that others asked for
+	synced bool  // a session was complete here
 
-func newSyncer(e *Engine) *syncer                            { return &syncer{e} }
-func (s *syncer) hello(from cell.Origin, m *wire.Hello)      {}
-func (s *syncer) inSync(from cell.Origin, m *wire.InSync)    {}
-func (s *syncer) busy(from cell.Origin, m *wire.Busy)        {}
-func (s *syncer) peersChanged()                              {}
-func (s *syncer) dirty(o cell.Origin, why string)            {}
-func (s *syncer) tick()                                      {}
-func (s *syncer) due() time.Duration                         { return never }
+	next  time.Duration // of the regular session, or of the next attempt to join
+	dirt  []mark        // peers to ask, by when
+	peers map[cell.Origin]*peerSync
+	probe probe
+}
+
+// ask is a HELLO of this node and what became of it.
+type ask struct {
+	sessionPin
+	tries   int
+	due     time.Duration // when HELLO is repeated or given up
+	running bool          // the stream was asked for
+}
+
+// pin is what DIFFER promised to keep.
+type pin struct {
+	sessionPin
+	until time.Duration
+}
+
+// mark is a peer that must be asked.
+type mark struct {
+	peer cell.Origin
+	due  time.Duration
+}
+
+// peerSync is what reconciliation keeps per live peer.
+type peerSync struct {
+	last   time.Duration // when it was asked last
+	futile futileTable
+	agree  PeerAgreement
+}
+
+func newSyncer(e *Engine) *syncer {
+	return &syncer{e: e, next: never, peers: make(map[cell.Origin]*peerSync)}
+}
+
+// of returns what is kept for a live peer, nil for others.
+func (s *syncer) of(o cell.Origin) *peerSync {
+	if p := s.peers[o]; p != nil {
+		return p
+	}
+	who, ok := s.e.peers.byOrigin(o)
+	if !ok {
+		return nil
+	}
+	p := &peerSync{last: -dirtyEvery, agree: PeerAgreement{Peer: who}}
+	s.peers[o] = p
+	return p
+}
+
+// guard is the futility guard towards a peer.
+func (s *syncer) guard(o cell.Origin) *futileTable {
+	if p := s.of(o); p != nil {
+		return &p.futile
+	}
+	return &futileTable{}
+}
+
+// peersChanged forgets who is gone, and starts to sync with the first who come.
+func (s *syncer) peersChanged() {
+	gone := func(o cell.Origin) bool { return !s.e.peers.known(o) }
+	for o := range s.peers {
+		if gone(o) {
+			delete(s.peers, o)
+		}
+	}
+	s.dirt = slices.DeleteFunc(s.dirt, func(m mark) bool { return gone(m.peer) })
+	s.pins = slices.DeleteFunc(s.pins, func(p pin) bool { return gone(p.peer) })
+	s.probe.forget(gone)
+	if s.asked != nil && !s.asked.running && gone(s.asked.peer) {
+		s.asked = nil
+	}
+	switch {
+	case s.e.peers.count() == 0:
+		s.next = never
+	case s.next == never && !s.synced:
+		s.next = s.e.now.Mono
+	case s.next == never:
+		s.schedule()
+	}
+}
+
+// schedule sets the next regular session, or the next attempt to join.
+func (s *syncer) schedule() {
+	if s.next = never; s.e.peers.count() == 0 {
+		return
+	}
+	every := s.e.cfg.SyncInterval
+	if !s.synced {
+		every = joinEvery
+	}
+	s.next = s.e.now.Mono + every*4/5 + s.draw(every*2/5)
+}
+
+// draw is a random part of d.
+func (s *syncer) draw(d time.Duration) time.Duration {
+	return time.Duration(s.e.cfg.Rand.Int64N(int64(max(d, 1))))
+}
+
+// dirty marks a peer: something of it was missed, and only a session can tell.
+func (s *syncer) dirty(o cell.Origin, why string) {
+	p := s.of(o)
+	if p == nil || slices.ContainsFunc(s.dirt, func(m mark) bool { return m.peer == o }) {
+		return
+	}
+	s.e.event(Event{Kind: EventDirty, Peer: o, Text: why})
+	s.markAt(o, max(s.e.now.Mono+dirtyFrom+s.draw(dirtySpread), p.last+dirtyEvery))
+}
+
+// markAt has a peer asked at a time, or earlier if it is marked already.
+func (s *syncer) markAt(o cell.Origin, due time.Duration) {
+	for i := range s.dirt {
+		if s.dirt[i].peer == o {
+			due = min(due, s.dirt[i].due)
+			s.dirt = slices.Delete(s.dirt, i, i+1)
+			break
+		}
+	}
+	i, _ := slices.BinarySearchFunc(s.dirt, due, func(m mark, t time.Duration) int { return cmp.Compare(m.due, t) })
+	s.dirt = slices.Insert(s.dirt, i, mark{o, due})
+}
+
+// tick runs what is due.
+func (s *syncer) tick() {
+	now := s.e.now.Mono
+	for len(s.pins) > 0 && s.pins[0].until <= now {
+		s.pins = s.pins[1:]
+	}
+	if s.asked != nil && !s.asked.running && s.asked.due <= now {
+		s.repeat()
+	}
+	s.probe.tick(s)
+	if s.asked != nil {
+		return
+	}
+	switch {
+	case s.probe.differing(s):
+	case len(s.dirt) > 0 && s.dirt[0].due <= now:
+		o := s.dirt[0].peer
+		s.dirt = s.dirt[1:]
+		s.ask(o)
+	case s.next <= now:
+		s.schedule()
+		s.ask(s.anyPeer())
+	}
+}
+
+// due is when tick has something to do.
+func (s *syncer) due() time.Duration {
+	d := s.probe.due()
+	if len(s.pins) > 0 {
+		d = min(d, s.pins[0].until)
+	}
+	switch {
+	case s.asked == nil:
+		d = min(d, s.next)
+		if len(s.dirt) > 0 {
+			d = min(d, s.dirt[0].due)
+		}
+	case !s.asked.running:
+		d = min(d, s.asked.due)
+	}
+	return d
+}
+
+// anyPeer is a live peer, each equally likely. There is one.
+func (s *syncer) anyPeer() cell.Origin {
+	nodes := s.e.peers.nodes
+	return nodes[s.e.cfg.Rand.IntN(len(nodes))].Origin
+}
+
+// pinNow pins the present Root for a peer.
+func (s *syncer) pinNow(o cell.Origin) sessionPin {
+	e := s.e
+	return sessionPin{
+		peer: o, sid: e.cfg.Rand.Uint64(), root: e.root.Load(),
+		at: e.now.Mono, wallMS: e.clock.Physical(), before: e.hBefore(),
+	}
+}
+
+// ask begins with HELLO.
+func (s *syncer) ask(o cell.Origin) {
+	p := s.of(o)
+	if p == nil {
+		return
+	}
+	p.last = s.e.now.Mono
+	a := &ask{sessionPin: s.pinNow(o)}
+	if !s.synced {
+		a.flags |= wire.HelloJoin
+	}
+	s.asked = a
+	s.repeat()
+}
+
+// repeat sends HELLO, again if it must, and at last gives up.
+func (s *syncer) repeat() {
+	a := s.asked
+	if a.tries == helloTries || a.tries > 0 && !s.synced {
+		s.over(EndUnanswered) // who joins asks somebody else
+		return
+	}
+	a.tries++
+	a.due = s.e.now.Mono + helloWait
+	s.e.send(a.peer, a.hello(wire.TypeHello))
+}
+
+// over drops what was asked without a session.
+func (s *syncer) over(end SessionEnd) {
+	o := s.asked.peer
+	s.asked = nil
+	s.e.event(Event{Kind: EventSession, Peer: o, N: uint64(end)})
+}
+
+// hello answers a peer: in sync, or a pin, or later. DIFFER of a peer comes here
+// too, because it has the same layout.
+func (s *syncer) hello(from cell.Origin, m *wire.Hello) {
+	switch m.Kind {
+	case wire.TypeHello:
+		s.answer(from, m)
+	case wire.TypeDiffer:
+		s.differs(from, m)
+	default:
+		s.e.event(Event{Kind: EventMisplacedFrame, Peer: from, N: uint64(m.Kind)})
+	}
+}
+
+// answer answers HELLO.
+func (s *syncer) answer(from cell.Origin, m *wire.Hello) {
+	e := s.e
+	root := e.root.Load()
+	switch {
+	case m.Tree == treeSum(root) && m.Ctx == ctxSum(root):
+		e.send(from, &wire.InSync{Sid: m.Sid})
+		s.equal(&sessionPin{peer: from, at: e.now.Mono, before: m.H})
+		return
+	case s.repin(from, m.Sid):
+		return
+	case s.crowded():
+		e.send(from, &wire.Busy{RetryMS: uint64((busyRetry + s.draw(busyRetry)).Milliseconds())})
+		return
+	}
+	s.pins = slices.DeleteFunc(s.pins, func(p pin) bool { return p.peer == from && p.flags == m.Flags })
+	if len(s.pins) >= 4*e.cfg.MaxServed {
+		s.pins = s.pins[1:]
+	}
+	p := pin{sessionPin: s.pinNow(from), until: e.now.Mono + e.cfg.PinAge}
+	p.sid, p.flags, p.before, p.peerTree, p.peerCtx = m.Sid, m.Flags, m.H, m.Tree, m.Ctx
+	s.pins = append(s.pins, p)
+	e.send(from, p.hello(wire.TypeDiffer))
+}
+
+// repin repeats DIFFER for a HELLO that came again.
+func (s *syncer) repin(from cell.Origin, sid uint64) bool {
+	for i := range s.pins {
+		if p := &s.pins[i]; p.peer == from && p.sid == sid {
+			s.e.send(from, p.hello(wire.TypeDiffer))
+			return true
+		}
+	}
+	return false
+}
+
+// crowded reports whether the sessions that run, and those that are about to,
+// are as many as are served.
+func (s *syncer) crowded() bool {
+	n := s.served
+	for i := range s.pins {
+		if s.pins[i].at+openDeadline > s.e.now.Mono {
+			n++
+		}
+	}
+	return n >= s.e.cfg.MaxServed
+}
+
+// inSync is the answer of a peer whose two sums are those this node pinned:
+// the shortest complete session.
+func (s *syncer) inSync(from cell.Origin, m *wire.InSync) {
+	a := s.asked
+	switch {
+	case a != nil && !a.running && a.peer == from && a.sid == m.Sid:
+		s.asked = nil
+		s.equal(&a.sessionPin)
+	default:
+		if a := s.probe.answered(from, m.Sid); a != nil {
+			s.equal(&a.sessionPin)
+		}
+	}
+}
+
+// equal is a complete session without a difference.
+func (s *syncer) equal(p *sessionPin) {
+	e := s.e
+	e.lastYes = max(e.lastYes, p.at)
+	e.event(Event{Kind: EventSession, Peer: p.peer, N: uint64(EndInSync)})
+	s.complete()
+	s.judged(p, &findings{}, 0)
+}
+
+// complete opens the gate.
+func (s *syncer) complete() {
+	s.e.open(ReadySession)
+	if !s.synced {
+		s.synced = true
+		s.schedule()
+	}
+}
+
+// differs is the answer of a peer that has pinned something else: the stream
+// is asked for.
+func (s *syncer) differs(from cell.Origin, m *wire.Hello) {
+	a := s.asked
+	switch {
+	case a != nil && !a.running && a.peer == from && a.sid == m.Sid:
+	default:
+		s.probe.differs(from, m)
+		return
+	}
+	s.dial(a, m)
+}
+
+func (s *syncer) dial(a *ask, m *wire.Hello) {
+	a.running = true
+	a.peerTree, a.peerCtx = m.Tree, m.Ctx
+	s.e.fx.Dial = append(s.e.fx.Dial, Dial{To: a.peer, Session: newSession(s.e, a.sessionPin, asking)})
+}
+
+// busy is the answer of a peer that has no room.
+func (s *syncer) busy(from cell.Origin, m *wire.Busy) {
+	a := s.asked
+	if a == nil || a.running || a.peer != from {
+		s.probe.drop(from)
+		return
+	}
+	s.over(EndBusy)
+	if s.synced {
+		s.markAt(from, s.e.now.Mono+backIn(m.RetryMS))
+	}
+}

@@ -1,0 +1,310 @@
+package engine
+
+import (
+	"encoding/binary"
+
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/hlc"
+	"github.com/starlingkv/starling/internal/tree"
+	"github.com/starlingkv/starling/internal/wire"
+)
+
+// cut returns the keys that cut the items of [lo, hi) into n parts of equal
+// count, each as short as it can be.
+func cut[T tree.Item](t tree.Tree[T], lo, hi string, n int) []string {
+	from, to := t.Rank(lo), t.Len()
+	if hi != "" {
+		to = t.Rank(hi)
+	}
+	count := to - from
+	n = min(n, count)
+	var keys []string
+	for i := 1; i < n; i++ {
+		j := from + count*i/n
+		keys = append(keys, separator(t.At(j-1).Key(), t.At(j).Key()))
+	}
+	return keys
+}
+
+// treeHalf is the pinned tree of cells. What the peer lacks goes to out.
+type treeHalf struct {
+	tree   tree.Tree[*cell.Stored]
+	out    *outbox
+	futile *futilePairs
+}
+
+func (h *treeHalf) sum(lo, hi string) sum {
+	a := h.tree.AggOf(lo, hi)
+	return sumOf(a.Count, a.FP)
+}
+
+func (h *treeHalf) bounds(lo, hi string, n int) []string { return cut(h.tree, lo, hi, n) }
+
+func (h *treeHalf) list(lo, hi string) []wire.Item {
+	var items []wire.Item
+	for c := range h.tree.Range(lo, hi) {
+		items = append(items, itemOf(c.Cell))
+	}
+	return items
+}
+
+func itemOf(c *cell.Cell) wire.Item {
+	hash := c.Hash()
+	return wire.Item{AddrHash: addrHash(c.Addr), CellHash: binary.BigEndian.Uint32(hash[:]), Ver: c.Ver}
+}
+
+func (h *treeHalf) lacked(lo, hi string) reply {
+	h.out.addRange(h.tree, lo, hi)
+	return replySkip
+}
+
+func (h *treeHalf) wanted(lo, hi string, hashes []uint64) {
+	want := make(map[uint64]bool, len(hashes))
+	for _, x := range hashes {
+		want[x] = true
+	}
+	for c := range h.tree.Range(lo, hi) {
+		if want[addrHash(c.Addr)] {
+			h.out.addCell(c.Cell)
+		}
+	}
+}
+
+// listed is one address hash of the peer's list.
+type listed struct {
+	item wire.Item
+	many bool // the peer has several addresses with this hash
+	met  bool // this side has an address with it
+}
+
+func index(theirs []wire.Item) map[uint64]*listed {
+	by := make(map[uint64]*listed, len(theirs))
+	for _, it := range theirs {
+		if l := by[it.AddrHash]; l != nil {
+			l.many = true
+		} else {
+			by[it.AddrHash] = &listed{item: it}
+		}
+	}
+	return by
+}
+
+// compared queues what this side has higher or alone, and asks for what the
+// peer has higher or alone. Of equal versions with different contents both
+// sides send theirs: the join decides.
+func (h *treeHalf) compared(lo, hi string, theirs []wire.Item) wire.Range {
+	if len(theirs) == 0 {
+		h.lacked(lo, hi)
+		return wire.Range{Mode: wire.ModeSkip, Upper: hi}
+	}
+	by := index(theirs)
+	var want []uint64
+	for c := range h.tree.Range(lo, hi) {
+		mine := itemOf(c.Cell)
+		l := by[mine.AddrHash]
+		send, ask := h.judge(c.Cell, mine, l)
+		if send {
+			h.out.addCell(c.Cell)
+		}
+		if ask {
+			want = append(want, mine.AddrHash)
+		}
+		if l != nil {
+			l.met = true
+		}
+	}
+	for _, it := range theirs {
+		l := by[it.AddrHash]
+		if key := (pairKey{addr: it.AddrHash, theirs: it.CellHash}); !l.met && !h.futile.skips(key) {
+			h.futile.note(key, "")
+			want = append(want, it.AddrHash)
+		}
+		l.met = true // once
+	}
+	if len(want) == 0 {
+		return wire.Range{Mode: wire.ModeSkip, Upper: hi}
+	}
+	return wire.Range{Mode: wire.ModeWant, Upper: hi, Want: want}
+}
+
+// judge says whether this side's cell must be sent, and whether the peer's must
+// be asked for.
+func (h *treeHalf) judge(c *cell.Cell, mine wire.Item, l *listed) (send, ask bool) {
+	key := pairKey{addr: mine.AddrHash, mine: mine.CellHash}
+	switch {
+	case l == nil:
+		if send = !h.futile.skips(key); send {
+			h.futile.note(key, c.Addr)
+		}
+		return send, false
+	case l.many || l.met:
+		return true, true // two addresses with one hash: both sides send all of them
+	case l.item.CellHash == mine.CellHash && l.item.Ver == mine.Ver:
+		return false, false
+	}
+	key.theirs = l.item.CellHash
+	if h.futile.skips(key) {
+		return false, false
+	}
+	h.futile.note(key, c.Addr)
+	by := c.Ver.Compare(l.item.Ver)
+	return by >= 0, by <= 0
+}
+
+// ctxHalf is the pinned context. Entries have no order: what differs is sent
+// both ways, as far as it may be.
+type ctxHalf struct {
+	tree  tree.Tree[*cell.Entry]
+	out   *outbox
+	gives bool // the peer said that it accepted all cells
+	takes bool // this side did
+}
+
+func (h *ctxHalf) sum(lo, hi string) sum {
+	a := h.tree.AggOf(lo, hi)
+	return sumOf(a.Count, a.FP)
+}
+
+func (h *ctxHalf) bounds(lo, hi string, n int) []string { return cut(h.tree, lo, hi, n) }
+
+func (h *ctxHalf) list(lo, hi string) []wire.Item {
+	var items []wire.Item
+	for en := range h.tree.Range(lo, hi) {
+		items = append(items, wire.Item{Origin: en.O, Hash: entryHash(en)})
+	}
+	return items
+}
+
+func entryHash(en *cell.Entry) uint64 {
+	h := en.Hash()
+	return binary.BigEndian.Uint64(h[:])
+}
+
+func (h *ctxHalf) lacked(lo, hi string) reply {
+	for en := range h.tree.Range(lo, hi) {
+		h.give(en)
+	}
+	return replySkip
+}
+
+func (h *ctxHalf) give(en *cell.Entry) {
+	if h.gives {
+		h.out.addEntry(en)
+	}
+}
+
+func (h *ctxHalf) compared(lo, hi string, theirs []wire.Item) wire.Range {
+	by := make(map[cell.Origin]uint64, len(theirs))
+	for _, it := range theirs {
+		by[it.Origin] = it.Hash
+	}
+	same := make(map[cell.Origin]bool)
+	for en := range h.tree.Range(lo, hi) {
+		if hash, ok := by[en.O]; ok && hash == entryHash(en) {
+			same[en.O] = true
+		} else {
+			h.give(en)
+		}
+	}
+	out := wire.Range{Mode: wire.ModeSkip, Upper: hi}
+	for _, it := range theirs {
+		if h.takes && !same[it.Origin] {
+			out.Mode = wire.ModeWant
+			out.Want = append(out.Want, uint64(it.Origin))
+		}
+	}
+	return out
+}
+
+func (h *ctxHalf) wanted(lo, hi string, hashes []uint64) {
+	want := make(map[uint64]bool, len(hashes))
+	for _, x := range hashes {
+		want[x] = true
+	}
+	for en := range h.tree.Range(lo, hi) {
+		if want[uint64(en.O)] {
+			h.give(en)
+		}
+	}
+}
+
+// probeHalf is the pinned tree as readers see it: it compares values only and
+// finds what the two sides do not agree on as of a time. It sends no cell.
+type probeHalf struct {
+	tree   tree.Tree[*cell.Stored]
+	before hlc.Time // H: what is younger may still be on its way
+	found  *findings
+	asked  map[[2]string]bool // ranges that this side has listed
+}
+
+func (h *probeHalf) sum(lo, hi string) sum {
+	a := h.tree.AggOf(lo, hi)
+	return sumOf(a.Live, a.FPLive)
+}
+
+func (h *probeHalf) bounds(lo, hi string, n int) []string { return cut(h.tree, lo, hi, n) }
+
+func (h *probeHalf) lacked(string, string) reply { return replyList }
+
+func (h *probeHalf) list(lo, hi string) []wire.Item {
+	h.asked[[2]string{lo, hi}] = true
+	var items []wire.Item
+	for c := range h.tree.Range(lo, hi) {
+		if c.Visible() {
+			items = append(items, itemOf(c.Cell))
+		}
+	}
+	return items
+}
+
+// wanted names what the peer found missing at its side and has counted.
+func (h *probeHalf) wanted(lo, hi string, hashes []uint64) {
+	for c := range h.tree.Range(lo, hi) {
+		for _, x := range hashes {
+			if x == addrHash(c.Addr) {
+				h.found.name(c.Addr)
+			}
+		}
+	}
+}
+
+// compared counts where the higher of the two cells is older than H and not on
+// both sides. What only this side shows is listed in turn, because the peer may
+// have a younger tombstone there.
+func (h *probeHalf) compared(lo, hi string, theirs []wire.Item) wire.Range {
+	by := index(theirs)
+	var alone []wire.Item
+	for c := range h.tree.Range(lo, hi) {
+		mine := itemOf(c.Cell)
+		l := by[mine.AddrHash]
+		switch {
+		case l == nil && c.Visible() && c.Ver.T < h.before:
+			alone = append(alone, mine)
+		case l == nil:
+		case l.item.CellHash == mine.CellHash && l.item.Ver == mine.Ver:
+		case max(l.item.Ver.T, mine.Ver.T) < h.before:
+			h.found.count++
+			h.found.name(c.Addr)
+		}
+		if l != nil {
+			l.met = true
+		}
+	}
+	out := wire.Range{Mode: wire.ModeSkip, Upper: hi}
+	for _, it := range theirs {
+		if l := by[it.AddrHash]; !l.met && it.Ver.T < h.before {
+			h.found.count++
+			out.Mode = wire.ModeWant
+			out.Want = append(out.Want, it.AddrHash)
+		}
+	}
+	switch {
+	case len(alone) == 0 || h.asked[[2]string{lo, hi}]:
+		// The peer had its turn; what is alone here it has counted.
+	case out.Mode == wire.ModeWant || len(alone) > listChunk:
+		h.found.count += uint64(len(alone))
+	default:
+		out.Mode, out.Items = wire.ModeList, alone
+	}
+	return out
+}
