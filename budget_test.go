@@ -19,6 +19,7 @@ type budget struct{ modules, packages int }
 // budgets holds every public package there is. A new one fails TestBudget until somebody decides here what it may cost.
 var budgets = map[string]budget{
 	"kv":        {modules: 0, packages: 2},
+	"kv/httpkv": {modules: 0, packages: 2},
 	"kv/kvtest": {modules: 0, packages: 4},
 	"kv/memkv":  {modules: 0, packages: 4},
 	"web":       {modules: 0, packages: 2},

@@ -1,0 +1,204 @@
+package httpkv
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/starlingkv/starling/kv"
+)
+
+const (
+	// silence is how long a stream may bring nothing before it is taken for broken: three keep-alives.
+	silence = 45 * time.Second
+	// The wait before a broken stream is opened again doubles from the first to the last.
+	firstWait = 50 * time.Millisecond
+	lastWait  = 2 * time.Second
+	// maxLine bounds a line of a stream: the largest value, every byte of it escaped.
+	maxLine = 6*kv.MaxValue + 1<<20
+)
+
+// Feed is part of kv.Backend.
+func (s *server) Feed(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Event, error] {
+	return func(yield func(kv.Event, error) bool) {
+		f := &feed{server: s, sel: sel, yield: yield}
+		wait := firstWait
+		for {
+			before := f.last
+			err := f.follow(ctx)
+			if f.stopped {
+				return
+			}
+			if end := s.final(ctx, err); end != nil {
+				yield(kv.Event{}, end)
+				return
+			}
+			if f.last != before {
+				wait = firstWait // it worked, so this is a new trouble
+			}
+			s.log.Warn("watch broken, trying again", "key", sel.Prefix+sel.Key, "err", err)
+			pause(ctx, s.life, wait)
+			wait = min(2*wait, lastWait)
+		}
+	}
+}
+
+// final returns why a watch is over after err, nil if it is worth another try.
+func (s *server) final(ctx context.Context, err error) error {
+	if s.life.Err() != nil {
+		return kv.ErrClosed
+	}
+	if ended := kv.Ended(ctx); ended != nil {
+		return ended
+	}
+	var p *Problem
+	if errors.As(err, &p) && p.Status != http.StatusServiceUnavailable {
+		return err // the same request would be refused again
+	}
+	return nil
+}
+
+// pause waits, or until one of the contexts ends. A random half is taken away, so that the watchers of a server that
+// restarts do not come all at once.
+func pause(ctx, life context.Context, d time.Duration) {
+	t := time.NewTimer(d/2 + rand.N(d/2+1))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	case <-life.Done():
+	}
+}
+
+// feed is a watch across the streams it takes.
+type feed struct {
+	server  *server
+	sel     kv.Selection
+	yield   func(kv.Event, error) bool
+	last    string // id of the last event told
+	stopped bool   // yield wants no more
+}
+
+// follow reads one stream to its end, which is always an error unless the watch was stopped.
+func (f *feed) follow(ctx context.Context) error {
+	c := call{method: http.MethodGet, path: "/v1/watch", query: url.Values{}, header: http.Header{}}
+	if f.sel.Key != "" {
+		c.query.Set("key", f.sel.Key)
+	} else {
+		c.query.Set("prefix", f.sel.Prefix)
+	}
+	if f.last != "" {
+		c.header.Set("Last-Event-ID", f.last) // the server answers with a reset
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	resp, err := f.server.send(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	in := bufio.NewReaderSize(resp.Body, 64<<10)
+	for !f.stopped {
+		// The time the caller takes for an event is not the stream's silence.
+		overdue := time.AfterFunc(silence, cancel)
+		m, err := readMessage(in)
+		overdue.Stop()
+		if err == nil {
+			err = f.tell(m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tell yields the event of a message. Names that are not known yet are left out.
+func (f *feed) tell(m message) error {
+	var ev kv.Event
+	switch m.event {
+	case "put":
+		var e entry
+		if err := json.Unmarshal(m.data, &e); err != nil {
+			return fmt.Errorf("a put event that does not read: %w", err)
+		}
+		ev = kv.Event{Kind: kv.Put, Entry: e.entry()}
+	case "delete":
+		var e entry
+		if err := json.Unmarshal(m.data, &e); err != nil {
+			return fmt.Errorf("a delete event that does not read: %w", err)
+		}
+		ev = kv.Event{Kind: kv.Delete, Entry: kv.Entry{Key: e.Key, Version: e.Version}}
+	case "sync":
+		ev = kv.Event{Kind: kv.Synced}
+	case "reset":
+		ev = kv.Event{Kind: kv.Reset}
+	default:
+		return nil
+	}
+	f.last = m.id
+	f.stopped = !f.yield(ev, nil)
+	return nil
+}
+
+// message is one event of a stream, or a comment, which has no event.
+type message struct {
+	id, event string
+	data      []byte
+}
+
+// readMessage reads up to the next empty line.
+func readMessage(in *bufio.Reader) (message, error) {
+	var m message
+	for {
+		line, err := readLine(in)
+		if err != nil {
+			return m, err
+		}
+		if len(line) == 0 {
+			return m, nil
+		}
+		field, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimPrefix(value, []byte(" "))
+		switch string(field) {
+		case "id":
+			m.id = string(value)
+		case "event":
+			m.event = string(value)
+		case "data":
+			if m.data != nil {
+				m.data = append(m.data, '\n')
+			}
+			m.data = append(m.data, value...)
+		}
+	}
+}
+
+// readLine reads one line without its end. It refuses lines longer than maxLine.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := in.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull) && len(line) <= maxLine:
+			continue
+		case errors.Is(err, bufio.ErrBufferFull):
+			return nil, fmt.Errorf("a line of more than %d bytes", maxLine)
+		case errors.Is(err, io.EOF):
+			return nil, io.ErrUnexpectedEOF
+		case err != nil:
+			return nil, err
+		}
+		return bytes.TrimRight(line, "\r\n"), nil
+	}
+}

@@ -1,0 +1,191 @@
+package httpkv_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/starlingkv/starling/kv"
+	"github.com/starlingkv/starling/kv/httpkv"
+)
+
+// next returns the next event, which must come without an error.
+func next(t *testing.T, pull func() (kv.Event, error, bool)) kv.Event {
+	t.Helper()
+	ev, err, ok := pull()
+	if err != nil || !ok {
+		t.Fatalf("the watch ended: %v", err)
+	}
+	return ev
+}
+
+func want(t *testing.T, pull func() (kv.Event, error, bool), kind kv.EventKind, key string) {
+	t.Helper()
+	if ev := next(t, pull); ev.Kind != kind || ev.Key != key {
+		t.Fatalf("got %v %q, want %v %q", ev.Kind, ev.Key, kind, key)
+	}
+}
+
+// within returns a context that ends long after everything should have happened.
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// TestWatchAcrossABrokenStream cuts the connection while nothing can be told, and changes the state meanwhile.
+func TestWatchAcrossABrokenStream(t *testing.T) {
+	mem, srv := serve(t)
+	ctx := within(t)
+	for _, key := range []string{"kept", "gone"} {
+		if _, err := mem.Put(ctx, key, []byte("v")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pull, stop := iter.Pull2(open(t, srv.URL, kv.Bytes).Events(ctx, ""))
+	defer stop()
+	want(t, pull, kv.Put, "gone")
+	want(t, pull, kv.Put, "kept")
+	want(t, pull, kv.Synced, "")
+
+	srv.CloseClientConnections()
+	if err := mem.Delete(ctx, "gone"); err != nil {
+		t.Fatal(err)
+	}
+	// The stream may still bring the delete if it was faster than the cut.
+	ev := next(t, pull)
+	if ev.Kind == kv.Delete {
+		ev = next(t, pull)
+	}
+	if ev.Kind != kv.Reset {
+		t.Fatalf("got %v %q, want reset", ev.Kind, ev.Key)
+	}
+	want(t, pull, kv.Put, "kept")
+	want(t, pull, kv.Synced, "")
+	if _, err := mem.Put(ctx, "new", []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	want(t, pull, kv.Put, "new")
+}
+
+func TestWatchBeforeTheServerRuns(t *testing.T) {
+	mem, srv := serve(t)
+	refuse := 2
+	before := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refuse--; refuse >= 0 {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		srv.Config.Handler.ServeHTTP(w, r)
+	}))
+	defer before.Close()
+	defer mem.Close()
+	pull, stop := iter.Pull2(open(t, before.URL, kv.Bytes).Events(within(t), ""))
+	defer stop()
+	want(t, pull, kv.Synced, "") // nothing was told before, so nothing is reset
+}
+
+func TestWatchThatIsRefusedEnds(t *testing.T) {
+	srv := httptest.NewServer(http.NotFoundHandler())
+	defer srv.Close()
+	for _, err := range open(t, srv.URL, kv.Bytes).Events(within(t), "") {
+		var p *httpkv.Problem
+		if !errors.As(err, &p) || p.Status != http.StatusNotFound {
+			t.Fatalf("got %v, want the refusal", err)
+		}
+		return
+	}
+	t.Fatal("the watch ended without an error")
+}
+
+func TestUnreachable(t *testing.T) {
+	srv := httptest.NewServer(http.NotFoundHandler())
+	srv.Close()
+	c := open(t, srv.URL, kv.Bytes)
+	_, err := c.Get(t.Context(), "k")
+	var of *kv.Error
+	if !errors.Is(err, httpkv.ErrUnreachable) || !errors.As(err, &of) || of.Key != "k" {
+		t.Errorf("Get: got %v, want ErrUnreachable with the key", err)
+	}
+	if err := kv.Require(c, kv.Expiry); !errors.Is(err, kv.ErrUnsupported) {
+		t.Errorf("Require: got %v, want ErrUnsupported: nobody promised", err)
+	}
+	c.Close()
+	if _, err := c.Get(t.Context(), "k"); !errors.Is(err, kv.ErrClosed) || errors.Is(err, httpkv.ErrUnreachable) {
+		t.Errorf("closed: got %v, want ErrClosed", err)
+	}
+}
+
+func TestCauseOfAnEndedCall(t *testing.T) {
+	held := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-held }))
+	defer srv.Close()
+	defer close(held)
+	c := open(t, srv.URL, kv.Bytes)
+	cause := errors.New("enough")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, cause)
+	defer cancel()
+	if _, err := c.Get(ctx, "k"); !errors.Is(err, cause) || errors.Is(err, httpkv.ErrUnreachable) {
+		t.Errorf("got %v, want the cause", err)
+	}
+}
+
+func TestCapabilities(t *testing.T) {
+	mem, srv := serve(t)
+	if got, want := open(t, srv.URL, kv.Bytes).Capabilities(), mem.Capabilities(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if err := kv.Require(open(t, srv.URL, kv.Bytes), kv.LinearizableCAS, kv.Expiry); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEntriesOverSeveralPages(t *testing.T) {
+	mem, srv := serve(t)
+	const keys = 1203
+	for i := range keys {
+		if _, err := mem.Put(t.Context(), fmt.Sprintf("p/%04d", i), []byte{0xff, byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i := 0
+	for e, err := range open(t, srv.URL, kv.Bytes).Entries(t.Context(), "p/", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf("p/%04d", i); e.Key != want || string(e.Value.([]byte)) != string([]byte{0xff, byte(i)}) {
+			t.Fatalf("got %q = %v, want %s", e.Key, e.Value, want)
+		}
+		i++
+	}
+	if i != keys {
+		t.Errorf("got %d entries, want %d", i, keys)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	for _, bad := range []string{"", "127.0.0.1:7070", "ftp://h", "http://", "http://h/?q", "http://h/#f", ":"} {
+		if _, err := httpkv.New(bad, kv.Bytes); err == nil {
+			t.Errorf("%q is taken for an address", bad)
+		}
+	}
+	mem, srv := serve(t)
+	prefixed := httptest.NewServer(http.StripPrefix("/at", srv.Config.Handler))
+	defer prefixed.Close()
+	c := open(t, prefixed.URL+"/at/", kv.Bytes)
+	for _, key := range []string{"/a//b", "..", ".", "a/../b", "grün %2F?#+ ;", strings.Repeat("/", kv.MaxKey)} {
+		if _, err := c.Put(t.Context(), key, []byte(key)); err != nil {
+			t.Fatalf("%q: %v", key, err)
+		}
+		if v, err := mem.Get(t.Context(), key); err != nil || v == nil || string(v.([]byte)) != key {
+			t.Errorf("%q was stored as %v, %v", key, v, err)
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package httpkv
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/starlingkv/starling/kv"
+)
+
+const (
+	// learnWithin bounds the one request that has no context of a caller.
+	learnWithin = 2 * time.Second
+	// maxPage bounds what is read of a JSON answer: a page of the server, whose values may be escaped byte by byte.
+	maxPage = 256 << 20
+)
+
+// call is one request to be sent.
+type call struct {
+	method string
+	path   string
+	query  url.Values
+	header http.Header
+	body   []byte
+}
+
+// send sends the call and returns the answer if it is a success; whoever gets it closes its body. Reading it ends with ctx
+// and with the client.
+func (s *server) send(ctx context.Context, c call) (*http.Response, error) {
+	if s.life.Err() != nil {
+		return nil, kv.ErrClosed
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	unhook := context.AfterFunc(s.life, cancel)
+	release := func() {
+		unhook()
+		cancel()
+	}
+	resp, err := s.attempt(ctx, c)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	resp.Body = &body{ReadCloser: resp.Body, release: release}
+	return resp, nil
+}
+
+func (s *server) attempt(ctx context.Context, c call) (*http.Response, error) {
+	target := s.base + c.path
+	if len(c.query) > 0 {
+		target += "?" + c.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, c.method, target, bytes.NewReader(c.body))
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range c.header {
+		req.Header[name] = values
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return nil, broken(err)
+	}
+	if resp.StatusCode/100 != 2 {
+		defer resp.Body.Close()
+		return nil, problemOf(resp)
+	}
+	return resp, nil
+}
+
+// body is the body of an answer, with what its request holds on to.
+type body struct {
+	io.ReadCloser
+	release func()
+}
+
+// Close is part of io.Closer.
+func (b *body) Close() error {
+	defer b.release()
+	return b.ReadCloser.Close()
+}
+
+// exchange sends the call and reads the whole answer, at most limit bytes of it.
+func (s *server) exchange(ctx context.Context, c call, limit int64) (http.Header, []byte, error) {
+	resp, err := s.send(ctx, c)
+	if err != nil {
+		return nil, nil, s.outcome(ctx, err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	switch {
+	case err != nil:
+		return nil, nil, s.outcome(ctx, broken(err))
+	case int64(len(b)) > limit:
+		return nil, nil, fmt.Errorf("the answer of the server is longer than %d bytes", limit)
+	}
+	return resp.Header, b, nil
+}
+
+// broken says why no answer came.
+func broken(err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		err = of.Err // the rest names a URL that the caller knows
+	}
+	return fmt.Errorf("%w: %w", ErrUnreachable, err)
+}
+
+// outcome prefers the end of the client, or of the caller's ctx, to whatever that broke.
+func (s *server) outcome(ctx context.Context, err error) error {
+	if err == nil || !errors.Is(err, ErrUnreachable) {
+		return err
+	}
+	if s.life.Err() != nil {
+		return kv.ErrClosed
+	}
+	if ended := kv.Ended(ctx); ended != nil {
+		return ended
+	}
+	return err
+}
+
+// json reads a route into v.
+func (s *server) json(ctx context.Context, path string, v any) error {
+	path, query, _ := strings.Cut(path, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return err
+	}
+	_, body, err := s.exchange(ctx, call{method: http.MethodGet, path: path, query: values}, maxPage)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return fmt.Errorf("the answer to %s is not what a starling server says: %w", path, err)
+	}
+	return nil
+}
+
+// learn returns what the server's store promises, asking once.
+func (s *server) learn(ctx context.Context) (kv.Capabilities, error) {
+	s.mu.Lock()
+	known := s.can
+	s.mu.Unlock()
+	if known != nil {
+		return *known, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, learnWithin)
+	defer cancel()
+	var status struct {
+		Capabilities struct {
+			LinearizableCAS bool    `json:"linearizable_cas"`
+			OrderedWatch    bool    `json:"ordered_watch"`
+			TTL             bool    `json:"ttl"`
+			TTLSlackSeconds float64 `json:"ttl_slack_seconds"`
+			Persistent      bool    `json:"persistent"`
+			MaxValue        int     `json:"max_value"`
+		} `json:"capabilities"`
+	}
+	if err := s.json(ctx, "/v1/status", &status); err != nil {
+		return kv.Capabilities{}, err
+	}
+	c := status.Capabilities
+	can := kv.Capabilities{
+		LinearizableCAS: c.LinearizableCAS,
+		OrderedWatch:    c.OrderedWatch,
+		TTL:             c.TTL,
+		TTLSlack:        time.Duration(c.TTLSlackSeconds * float64(time.Second)),
+		Persistent:      c.Persistent,
+		MaxValue:        c.MaxValue,
+	}
+	s.mu.Lock()
+	s.can = &can
+	s.mu.Unlock()
+	return can, nil
+}
