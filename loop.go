@@ -1,0 +1,136 @@
+package starling
+
+import (
+	"errors"
+	"time"
+
+	"github.com/starlingkv/starling/internal/engine"
+	"github.com/starlingkv/starling/internal/wire"
+)
+
+// shortestNap keeps the loop from spinning on a timer that is due.
+const shortestNap = 200 * time.Microsecond
+
+// run is the one loop that feeds the engine with packets, views and time.
+func (n *Node) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-n.ctx.Done():
+			return
+		case <-n.inbox.ready:
+			n.drain()
+		case <-n.viewChanged:
+			n.refreshView()
+		case <-n.kick:
+		case <-timer.C:
+			n.step(engine.Tick{})
+		}
+		timer.Reset(n.nap())
+	}
+}
+
+// nap is how long the loop may sleep.
+func (n *Node) nap() time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.sleeping = n.wake
+	return max(n.sleeping-time.Since(n.began), shortestNap)
+}
+
+// step feeds one input to the engine and does what it asks.
+func (n *Node) step(in engine.Input) engine.Effects {
+	n.mu.Lock()
+	fx := n.engine.Step(n.reading(), in)
+	late := n.after(fx)
+	n.mu.Unlock()
+	n.perform(fx, late)
+	return fx
+}
+
+// commit writes locally. The Tx is made under the lock, for the time it takes.
+func (n *Node) commit(make func(physicalMS int64) engine.Tx) (engine.Effects, error) {
+	n.mu.Lock()
+	now := n.reading()
+	fx, err := n.engine.Commit(now, make(max(n.engine.Physical(), now.Wall)))
+	late := n.after(fx)
+	n.mu.Unlock()
+	n.perform(fx, late)
+	return fx, err
+}
+
+// lateness says whether the loop sleeps longer than the engine wants.
+type lateness bool
+
+// after notes, under the lock, what a Step has changed for the loop.
+func (n *Node) after(fx engine.Effects) lateness {
+	n.wake = fx.Wake
+	if n.leaving && n.engine.Unsent() == 0 {
+		n.life.flushed()
+	}
+	return lateness(n.wake < n.sleeping)
+}
+
+// perform does what a Step asks, without the lock.
+func (n *Node) perform(fx engine.Effects, late lateness) {
+	n.hub.touched(fx.Changed)
+	for _, ev := range fx.Events {
+		n.happened(ev)
+	}
+	for _, p := range fx.Send {
+		n.send(p)
+	}
+	for _, d := range fx.Dial {
+		n.dial(d)
+	}
+	if late {
+		poke(n.kick)
+	}
+}
+
+// send sends one packet; what cannot be sent is lost like any packet.
+func (n *Node) send(p engine.Packet) {
+	to, known := n.dir.Load().byOrigin[p.To]
+	if !known {
+		n.counts.unsendable.Add(1)
+		return
+	}
+	frame, err := n.codec.Append(nil, p.Frame)
+	if err == nil {
+		n.counts.packetsOut.Add(1)
+		n.counts.bytesOut.Add(uint64(len(frame)))
+		err = n.group.Send(to, frame)
+	}
+	if err != nil {
+		n.counts.unsendable.Add(1)
+		n.log.Debug("packet not sent", "to", to.Name, "err", err)
+	}
+}
+
+// drain feeds all packets that wait.
+func (n *Node) drain() {
+	frames, lossy := n.inbox.take()
+	for _, b := range frames {
+		n.counts.packetsIn.Add(1)
+		n.counts.bytesIn.Add(uint64(len(b)))
+		f, err := n.codec.Parse(b)
+		switch {
+		case err == nil && !f.Stream:
+			n.step(engine.Received{Frame: f})
+		case errors.Is(err, wire.ErrCRC):
+			// Who sent it is all that is left of it, if that is not garbled too.
+			n.step(engine.Damaged{From: senderOf(b), Why: "garbled packet"})
+			fallthrough
+		default:
+			n.counts.malformed.Add(1)
+			n.log.Debug("malformed packet", "bytes", len(b), "err", err)
+		}
+		if n.ctx.Err() != nil {
+			return
+		}
+	}
+	for _, o := range lossy {
+		n.step(engine.Damaged{From: o, Why: "inbox full"})
+	}
+}

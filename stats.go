@@ -1,0 +1,97 @@
+package starling
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/starlingkv/starling/internal/engine"
+	"github.com/starlingkv/starling/kv"
+)
+
+// Stats is a snapshot of a node's sizes and counts.
+type Stats struct {
+	kv.Stats // the sums over all clients of the node
+
+	Keys    uint64 `json:"keys"`    // cells that are values; a register is one per key
+	Cells   uint64 `json:"cells"`   // with the tombstones that are still kept
+	Origins int    `json:"origins"` // process starts whose writes are remembered
+	Spans   int    `json:"spans"`   // what it takes to remember them
+	Fresh   int    `json:"fresh"`   // addresses about to be pushed
+	Pending int    `json:"pending"` // cells and bodies asked for and not here yet
+
+	PacketsIn  uint64 `json:"packets_in"`
+	BytesIn    uint64 `json:"bytes_in"`
+	PacketsOut uint64 `json:"packets_out"`
+	BytesOut   uint64 `json:"bytes_out"`
+	Malformed  uint64 `json:"malformed"`  // frames that were none
+	Dropped    uint64 `json:"dropped"`    // frames that found the inbox full; a session repairs that
+	Unsendable uint64 `json:"unsendable"` // packets to members that were gone
+	Refused    uint64 `json:"refused"`    // streams that did not say what they are, or were too many
+	Unsent     uint64 `json:"unsent"`     // writes after Leave: they reached nobody
+
+	Sessions uint64            `json:"sessions"` // streams that carried one
+	Events   map[string]uint64 `json:"events"`   // of the engine, by name
+	Foreign  []Foreign         `json:"foreign"`  // other clusters that were refused
+	Uptime   time.Duration     `json:"uptime"`
+}
+
+// counts is what the shell counts.
+type counts struct {
+	packetsIn, packetsOut atomic.Uint64
+	bytesIn, bytesOut     atomic.Uint64
+	malformed, unsendable atomic.Uint64
+	sessions              atomic.Uint64
+
+	left   atomic.Bool // Leave has flushed
+	unsent atomic.Uint64
+}
+
+// committed counts a write that nobody will hear of. The first is logged.
+func (c *counts) committed(log *slog.Logger) {
+	if c.left.Load() && c.unsent.Add(1) == 1 {
+		log.Warn("write after leaving: it stays on this node")
+	}
+}
+
+// Stats returns the sizes and counts of now.
+func (n *Node) Stats() Stats {
+	n.mu.Lock()
+	e := n.engine.Stats()
+	n.mu.Unlock()
+	c := &n.counts
+	s := Stats{
+		Stats: n.clientStats(),
+		Keys:  e.Live, Cells: e.Cells, Origins: e.Origins, Spans: e.Spans, Fresh: e.Fresh, Pending: e.Pending,
+		PacketsIn: c.packetsIn.Load(), BytesIn: c.bytesIn.Load(),
+		PacketsOut: c.packetsOut.Load(), BytesOut: c.bytesOut.Load(),
+		Malformed: c.malformed.Load(), Dropped: n.inbox.lost(), Unsendable: c.unsendable.Load(),
+		Refused: n.group.Refused(), Unsent: c.unsent.Load(), Sessions: c.sessions.Load(),
+		Events: make(map[string]uint64), Uptime: time.Since(n.began),
+	}
+	for kind, count := range e.Events {
+		if count > 0 {
+			s.Events[engine.EventKind(kind).String()] = count
+		}
+	}
+	for _, f := range n.group.Foreign() {
+		s.Foreign = append(s.Foreign, Foreign(f))
+	}
+	return s
+}
+
+// clientStats adds up the counts of all clients.
+func (n *Node) clientStats() kv.Stats {
+	n.clientsMu.Lock()
+	defer n.clientsMu.Unlock()
+	var sum kv.Stats
+	for _, c := range n.clients {
+		s := c.Stats()
+		sum.CAS.Attempts += s.CAS.Attempts
+		sum.CAS.Successes += s.CAS.Successes
+		sum.CAS.Failures += s.CAS.Failures
+		sum.Watchers += s.Watchers
+		sum.DecodeErrors += s.DecodeErrors
+	}
+	return sum
+}

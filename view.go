@@ -1,0 +1,88 @@
+package starling
+
+import (
+	"slices"
+	"time"
+
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/engine"
+	"github.com/starlingkv/starling/internal/member"
+)
+
+// Member is one member of the cluster as this node sees it.
+type Member struct {
+	Name   string    `json:"name"`
+	Addr   string    `json:"addr"`
+	State  string    `json:"state"`  // alive, dead or left
+	Since  time.Time `json:"since"`  // when that was noticed here
+	Origin string    `json:"origin"` // of this run of its process; it marks what it writes
+	Self   bool      `json:"self"`
+	Native bool      `json:"native"` // it speaks a protocol version that this node speaks
+}
+
+// Foreign is another cluster that knocked here and was refused.
+type Foreign struct {
+	Cluster string    `json:"cluster"`
+	Addr    string    `json:"addr"` // where it last came from
+	Count   uint64    `json:"count"`
+	Last    time.Time `json:"last"`
+}
+
+// Members returns the members by name, this node among them, and those that
+// went within the last day.
+func (n *Node) Members() []Member {
+	var out []Member
+	for _, m := range n.group.Members() {
+		out = append(out, Member{
+			Name: m.Name, Addr: m.Addr.String(), State: m.State.String(), Since: m.Since,
+			Origin: m.Meta.Origin.String(), Self: m.Name == n.opts.Name, Native: m.Native(),
+		})
+	}
+	return out
+}
+
+// directory finds members by their origin. It never changes.
+type directory struct {
+	byOrigin map[cell.Origin]member.Member // alive, native, others
+	names    map[cell.Origin]string        // also of those that went
+}
+
+// maxNames bounds the names that are remembered; past it those of members that
+// went are forgotten.
+const maxNames = 100_000
+
+// name is the name of the member that writes as o, or o itself.
+func (d *directory) name(o cell.Origin) string {
+	if name, known := d.names[o]; known {
+		return name
+	}
+	return o.String()
+}
+
+// refreshView tells the engine who lives.
+func (n *Node) refreshView() {
+	old := n.dir.Load()
+	d := &directory{byOrigin: make(map[cell.Origin]member.Member), names: make(map[cell.Origin]string)}
+	if len(old.names) < maxNames {
+		for o, name := range old.names {
+			d.names[o] = name
+		}
+	}
+	var peers []engine.Peer
+	for _, m := range n.group.Members() {
+		if m.Meta.Origin == 0 {
+			continue
+		}
+		d.names[m.Meta.Origin] = m.Name
+		if m.Name == n.opts.Name || m.State != member.Alive || !m.Native() {
+			continue
+		}
+		d.byOrigin[m.Meta.Origin] = m
+		peers = append(peers, engine.Peer{Name: m.Name, Origin: m.Meta.Origin})
+	}
+	n.dir.Store(d)
+	if !slices.Equal(peers, n.peers) {
+		n.peers = peers
+		n.step(engine.PeersChanged{Peers: slices.Clone(peers)})
+	}
+}

@@ -1,0 +1,150 @@
+package starling
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/engine"
+	"github.com/starlingkv/starling/internal/tree"
+	"github.com/starlingkv/starling/kv"
+)
+
+// hub wakes the watchers whose addresses have changed. Waking is all it does:
+// what has changed a watcher reads from two Roots.
+type hub struct {
+	mu       sync.Mutex // guards watchers
+	watchers engine.Prefixes[slot]
+}
+
+// slot is how a watcher is woken. It has room for one, so that a watcher can be
+// as slow as it likes.
+type slot chan struct{}
+
+// add has the slot poked for every address with the prefix, until remove.
+func (h *hub) add(prefix string) (s slot, remove func()) {
+	s = make(slot, 1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	handle := h.watchers.Add(prefix, s)
+	return s, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.watchers.Remove(handle)
+	}
+}
+
+// touched wakes who watches one of the addresses.
+func (h *hub) touched(addrs []cell.Addr) {
+	if len(addrs) == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range addrs {
+		h.watchers.Touched(string(a), func(s slot) { poke(s) })
+	}
+}
+
+const (
+	// maxLag is how many changes a watcher may be behind before it is told the
+	// state anew, or a quarter of the cells if that is more.
+	maxLag = 100_000
+	// lagPart is that quarter.
+	lagPart = 4
+)
+
+// Feed is part of kv.Backend: the present values, Synced, then what differs
+// between the Root told last and the present one, whenever something has.
+func (s *store) Feed(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Event, error] {
+	return func(yield func(kv.Event, error) bool) {
+		n := s.node
+		lo, hi := bounds(sel)
+		prefix := sel.Prefix
+		if sel.Key != "" {
+			prefix = lo // of a key's addresses that is their common beginning
+		}
+		woken, remove := n.hub.add(prefix)
+		defer remove()
+		t := teller{s: s, lo: lo, hi: hi, yield: yield}
+		if err := n.usable(); err != nil {
+			yield(kv.Event{}, err)
+			return
+		}
+		if !t.whole(n.engine.Root()) {
+			return
+		}
+		for {
+			select {
+			case <-n.life.ended:
+				yield(kv.Event{}, kv.ErrClosed)
+				return
+			case <-ctx.Done():
+				yield(kv.Event{}, kv.Ended(ctx))
+				return
+			case <-woken:
+			}
+			if !t.advance(n.engine.Root()) {
+				return
+			}
+		}
+	}
+}
+
+// teller tells one watcher, Root by Root.
+type teller struct {
+	s      *store
+	lo, hi string
+	yield  func(kv.Event, error) bool
+	told   *engine.Root
+}
+
+// whole tells the whole state. It reports false when the watcher has enough.
+func (t *teller) whole(r *engine.Root) bool {
+	for e, whose := range t.s.keys(r, t.lo, t.hi) {
+		if whose == ours && !t.yield(kv.Event{Kind: kv.Put, Entry: e}, nil) {
+			return false
+		}
+	}
+	t.told = r
+	return t.yield(kv.Event{Kind: kv.Synced}, nil)
+}
+
+// advance tells what has changed since the Root that was told last.
+func (t *teller) advance(r *engine.Root) bool {
+	if r.Rev-t.told.Rev > max(maxLag, r.Tree.Agg().Count/lagPart) {
+		t.told = nil
+		return t.yield(kv.Event{Kind: kv.Reset}, nil) && t.whole(r)
+	}
+	last := ""
+	for a, b := range tree.Diff(t.told.Tree, r.Tree, t.lo, t.hi) {
+		c := b
+		if c == nil {
+			c = a
+		}
+		key := c.Addr.Key()
+		if key == last {
+			continue
+		}
+		last = key
+		if !t.key(r, key) {
+			return false
+		}
+	}
+	t.told = r
+	return true
+}
+
+// key tells what has become of one key.
+func (t *teller) key(r *engine.Root, key string) bool {
+	was, before := t.s.look(t.told, key)
+	is, after := t.s.look(r, key)
+	switch {
+	case after == ours && (before != ours || was.Version != is.Version):
+		return t.yield(kv.Event{Kind: kv.Put, Entry: is}, nil)
+	case after != ours && before == ours:
+		return t.yield(kv.Event{Kind: kv.Delete, Entry: kv.Entry{Key: key}}, nil)
+	}
+	return true
+}
