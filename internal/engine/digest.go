@@ -9,12 +9,13 @@ import (
 )
 
 const (
-	digestDelay    = 10 * time.Millisecond // a cell is told at the earliest this long, and 4 round trips, after its receipt
+	digestDelay    = 10 * time.Millisecond // a cell is told at the earliest this long, and 4 round trips and windows, after its receipt
 	digestFresh    = time.Second           // ticks are quick while something was learned in it
 	maxPartChecks  = 100                   // packets per second; over it random ticks take their place
 	uncheckedTicks = 8                     // of a cell whose part checks were replaced
 	maxTicks       = 12
 	maxTellPackets = 8 // of one random tick
+	digestShare    = 4 // digests get at most this part of the budget of packets: 1 / digestShare
 	doubleFor      = time.Minute
 )
 
@@ -38,7 +39,8 @@ type digests struct {
 	active  []digest // in the order in which they were learned
 	due     time.Duration
 	phase   time.Duration // of this node's ticks, so that nodes do not tick together
-	checks  rate
+	checks  rate          // packets of part checks
+	packets rate          // all packets
 	doubled time.Duration // until when there are twice as many ticks
 }
 
@@ -64,7 +66,7 @@ func (d *digests) begin(p *pusher, one digest) {
 		p.overflow("digests")
 	}
 	one.learned = p.now()
-	one.from = one.learned + digestDelay + 4*p.wanted.rtt
+	one.from = one.learned + digestDelay + 4*(p.wanted.rtt+p.pace.window(one.learned)-quietWindow)
 	d.active = append(d.active, one)
 	p.recent.add(one.dot, one.addr, one.learned)
 	d.due = min(d.due, d.grid(one.from, p.e.cfg.DigestTick))
@@ -124,7 +126,7 @@ func (d *digests) tick(p *pusher) {
 	if p.e.peers.count() == 0 {
 		d.active = nil
 	}
-	if p.pace.open(now) {
+	if p.pace.open(now) && d.room(p) > 0 {
 		checks, tells := d.collect(p)
 		if len(checks) > 0 && !d.check(p, checks) {
 			tells = append(tells, checks...)
@@ -133,6 +135,12 @@ func (d *digests) tick(p *pusher) {
 		d.active = slices.DeleteFunc(d.active, func(one digest) bool { return one.told >= one.ticks })
 	}
 	d.schedule(p)
+}
+
+// room is how many more packets digests may send now. They must not keep cells
+// from being pushed.
+func (d *digests) room(p *pusher) int {
+	return max(p.e.cfg.PacketsPerSec/digestShare, 1) - d.packets.sum(p.now())
 }
 
 // schedule plans the next tick.
@@ -185,7 +193,7 @@ func (d *digests) check(p *pusher, cells []*digest) bool {
 			dots[part] = append(dots[part], one.dot)
 		}
 	}
-	if d.checks.sum(p.now())+len(parts) > maxPartChecks {
+	if d.checks.sum(p.now())+len(parts) > maxPartChecks || len(parts) > d.room(p) {
 		for _, one := range cells {
 			one.ticks = max(one.ticks, uncheckedTicks)
 		}
@@ -199,6 +207,7 @@ func (d *digests) check(p *pusher, cells []*digest) bool {
 		span := part.span
 		for runs := range slices.Chunk(runsOf(dots[part]), p.maxRuns()) {
 			d.checks.add(p.now(), 1)
+			d.packets.add(p.now(), 1)
 			p.sendDigest(to, &wire.Have{Span: &span, Runs: runs}, len(runs))
 		}
 	}
@@ -211,12 +220,13 @@ func (d *digests) check(p *pusher, cells []*digest) bool {
 // tell sends the dots of cells to one random member. What does not fit into a
 // few packets is told at the next tick.
 func (d *digests) tell(p *pusher, cells []*digest) {
-	if len(cells) == 0 {
+	packets := min(maxTellPackets, d.room(p))
+	if len(cells) == 0 || packets <= 0 {
 		return
 	}
 	slices.SortFunc(cells, func(a, b *digest) int { return a.dot.Compare(b.dot) })
 	to := p.e.peers.any(p.e.cfg.Rand)
-	room := maxTellPackets * p.maxRuns()
+	room := packets * p.maxRuns()
 	var runs []cell.Run
 	for _, one := range cells {
 		if runs = extend(runs, one.dot); len(runs) > room {
@@ -226,6 +236,7 @@ func (d *digests) tell(p *pusher, cells []*digest) {
 		one.told++
 	}
 	for some := range slices.Chunk(runs, p.maxRuns()) {
+		d.packets.add(p.now(), 1)
 		p.sendDigest(to, &wire.Have{Runs: some}, len(some))
 	}
 }

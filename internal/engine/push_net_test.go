@@ -37,9 +37,14 @@ type pushNode struct {
 	e    *Engine
 	dead bool
 	wake time.Duration
-	// forwarded counts how often a cell went out with a range from this node.
+	// forwarded counts how often a cell went out with a range from this node,
+	// without the answers to WANTs.
 	forwarded map[string]int
+	answering bool
 	dirty     map[cell.Origin]int
+	keep      bool // keep in outbox what is sent, and in dials what is dialed
+	outbox    []Packet
+	dials     []Dial
 }
 
 type netEvent struct {
@@ -159,7 +164,11 @@ func (x *pushNode) perform(fx Effects) {
 		x.send(p)
 	}
 	for _, d := range fx.Dial {
-		if d.Fetch != nil {
+		switch {
+		case d.Fetch == nil:
+		case x.keep:
+			x.dials = append(x.dials, d)
+		default:
 			x.fetch(d)
 		}
 	}
@@ -181,6 +190,9 @@ func (x *pushNode) send(p Packet) {
 		n.t.Fatalf("%s sends what does not encode: %v", x.name, err)
 	}
 	x.inspect(p, len(b))
+	if x.keep {
+		x.outbox = append(x.outbox, p)
+	}
 	to := n.node(p.To)
 	if p.Frame.Msg.Type() > wire.TypeBody || to == nil || to.dead {
 		return
@@ -201,7 +213,9 @@ func (x *pushNode) inspect(p Packet, size int) {
 		for _, g := range m.Groups {
 			cells += len(g.Cells)
 			for _, c := range g.Cells {
-				x.forwarded[fmt.Sprint(c.Dot(), g.Span)]++
+				if !x.answering {
+					x.forwarded[fmt.Sprint(c.Dot(), g.Span)]++
+				}
 			}
 		}
 		n.cells += cells
@@ -225,7 +239,9 @@ func (x *pushNode) receive(b []byte) {
 	if err != nil {
 		x.n.t.Fatalf("%s got what does not parse: %v", x.name, err)
 	}
+	_, x.answering = f.Msg.(*wire.Want)
 	x.step(Received{Frame: f})
+	x.answering = false
 }
 
 // fetch runs a stream that brings bodies, a frame per delay.
@@ -267,6 +283,3 @@ func (n *pushNet) missing(c *cell.Cell) int {
 	}
 	return miss
 }
-
-// dirt counts the marks of all nodes.
-func (n *pushNet) dirt() int { return n.events[EventDirty.String()] }

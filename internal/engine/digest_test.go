@@ -1,0 +1,261 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/hlc"
+	"github.com/starlingkv/starling/internal/wire"
+)
+
+// tells reports which HAVEs of packets tell of a dot.
+func tells(sent []Packet, d cell.Dot) (out []Packet) {
+	for _, p := range only[*wire.Have](sent) {
+		if cell.Contains(p.Frame.Msg.(*wire.Have).Runs, d) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func TestPartChecksGoByAnotherMember(t *testing.T) {
+	x := newSolo(t, 40, nil)
+	x.n.run(time.Second)
+	c := x.put("k", []byte("v"))
+	sent := x.pass(2 * time.Second)
+	heads := hops(sent, c.Dot())
+	checks, random := 0, 0
+	for _, p := range tells(sent, c.Dot()) {
+		span := p.Frame.Msg.(*wire.Have).Span
+		if span == nil {
+			random++
+			continue
+		}
+		checks++
+		i := slices.IndexFunc(heads, func(h hop) bool { return h.span == *span })
+		if i < 0 || heads[i].to == p.To || !slices.Contains(x.inSpan(*span), p.To) {
+			t.Errorf("part %v was checked by way of %v, handed out as %v", *span, p.To, heads)
+		}
+	}
+	if checks != 2*fan || random != 1 {
+		t.Errorf("%d part checks and %d random ticks, want %d and 1", checks, random, 2*fan)
+	}
+}
+
+func TestLeafTellsAtRandomOnly(t *testing.T) {
+	x := newSolo(t, 40, nil)
+	c := x.foreign(1, 1, "k", "v", time.Second)
+	x.recv(1, deltaOf(wire.Span{}, c))
+	told := tells(x.pass(2*time.Second), c.Dot())
+	if len(told) != 1 || told[0].Frame.Msg.(*wire.Have).Span != nil {
+		t.Errorf("a leaf told %d times, want once at random", len(told))
+	}
+}
+
+func TestFirstTickWaits(t *testing.T) {
+	for start := range 50 {
+		x := newSolo(t, 40, nil)
+		x.n.run(time.Second + time.Duration(start)*time.Millisecond)
+		c := x.put("k", []byte("v"))
+		if told := tells(x.pass(quietWindow+digestDelay-time.Microsecond), c.Dot()); len(told) > 0 {
+			t.Fatalf("told before the push had a chance, start %d", start)
+		}
+		if told := tells(x.pass(51*time.Millisecond), c.Dot()); len(told) == 0 {
+			t.Fatalf("not told within a tick, start %d", start)
+		}
+	}
+}
+
+func TestManyPartChecksBecomeRandomTicks(t *testing.T) {
+	x := newSolo(t, 200, nil)
+	for i := range 60 {
+		x.recv(1, deltaOf(arc(float64(i)/60, 0.1), x.foreign(1, uint64(i+1), fmt.Sprint(i), "v", time.Second)))
+	}
+	checks, told := 0, 0
+	for _, p := range only[*wire.Have](x.pass(3 * time.Second)) {
+		if m := p.Frame.Msg.(*wire.Have); m.Span != nil {
+			checks++
+		} else if cell.Contains(m.Runs, cell.Dot{O: 1, N: 30}) {
+			told++
+		}
+	}
+	if checks > maxPartChecks || told != uncheckedTicks {
+		t.Errorf("%d part checks in one go, a cell told %d times, want at most %d and %d", checks, told, maxPartChecks, uncheckedTicks)
+	}
+}
+
+func TestTicksFollowTheLoss(t *testing.T) {
+	for _, c := range []struct {
+		loss          float64
+		ticks, checks int
+	}{{0, 3, 2}, {0.019, 3, 2}, {0.02, 6, 2}, {0.09, 6, 2}, {0.1, 12, 4}, {0.5, 12, 4}} {
+		x := newSolo(t, 2, nil)
+		p := x.e.push
+		p.links.last, p.links.at, p.links.known = c.loss, p.now(), true
+		if ticks, checks := p.digests.plan(p); ticks != c.ticks || checks != c.checks {
+			t.Errorf("loss %v: %d ticks, %d checks, want %d, %d", c.loss, ticks, checks, c.ticks, c.checks)
+		}
+		p.doubleDigests()
+		if ticks, _ := p.digests.plan(p); ticks != min(2*c.ticks, 12) {
+			t.Errorf("loss %v doubled: %d ticks", c.loss, ticks)
+		}
+		p.e.now.Mono += doubleFor
+		p.links.at = p.now()
+		if ticks, _ := p.digests.plan(p); ticks != c.ticks {
+			t.Errorf("loss %v after the doubling: %d ticks", c.loss, ticks)
+		}
+	}
+}
+
+func TestSessionCellsAreToldNotPushed(t *testing.T) {
+	x := newSolo(t, 20, nil)
+	learn := func(c *cell.Cell) {
+		x.e.begin(x.reading())
+		x.e.apply(c)
+		x.e.push.learned(c, bySession)
+		x.perform(x.e.end())
+	}
+	young := x.foreign(1, 1, "young", "v", time.Minute)
+	old := x.foreign(1, 5, "old", "v", 6*time.Minute)
+	learn(young)
+	learn(old)
+	sent := x.pass(2 * time.Second)
+	if h := hops(sent, young.Dot()); len(h) > 0 {
+		t.Errorf("a cell from a session was pushed to %v", h)
+	}
+	told := tells(sent, young.Dot())
+	if len(told) != 3 || len(tells(sent, old.Dot())) != 0 {
+		t.Errorf("told %d times, the old one %d times, want 3 and 0", len(told), len(tells(sent, old.Dot())))
+	}
+	for _, p := range told {
+		if p.Frame.Msg.(*wire.Have).Span != nil {
+			t.Error("a part check of a cell that was not handed out")
+		}
+	}
+}
+
+func TestOvertakenCellIsNotTold(t *testing.T) {
+	x := newSolo(t, 20, nil)
+	first := x.put("k", []byte("1"))
+	x.pass(quietWindow)
+	second := x.put("k", []byte("2"))
+	sent := x.pass(2 * time.Second)
+	if len(tells(sent, first.Dot())) > 0 || len(tells(sent, second.Dot())) == 0 {
+		t.Errorf("the overtaken version told %d times, the newest %d", len(tells(sent, first.Dot())), len(tells(sent, second.Dot())))
+	}
+}
+
+func TestDotsAreToldAsRuns(t *testing.T) {
+	x := newSolo(t, 20, nil)
+	x.n.run(time.Second)
+	for i := range 1000 {
+		x.put(fmt.Sprint(i), []byte("v"))
+	}
+	have := only[*wire.Have](x.pass(2 * time.Second))
+	if len(have) == 0 || len(have) > 40 {
+		t.Errorf("%d HAVE for 1000 dots of one origin", len(have))
+	}
+}
+
+func TestManyOriginsTakeManyPackets(t *testing.T) {
+	x := newSolo(t, 3, nil)
+	for i := range 300 {
+		x.e.begin(x.reading())
+		c := x.foreign(cell.Origin(1000+2*i), 1, fmt.Sprint(i), "v", time.Second)
+		x.e.apply(c)
+		x.e.push.learned(c, bySession)
+		x.perform(x.e.end())
+	}
+	told := make(map[cell.Dot]int)
+	for _, p := range only[*wire.Have](x.pass(3 * time.Second)) { // inspect checks the size
+		for _, r := range p.Frame.Msg.(*wire.Have).Runs {
+			told[cell.Dot{O: r.O, N: r.From}]++
+		}
+	}
+	if len(told) != 300 {
+		t.Errorf("%d of 300 dots were told", len(told))
+	}
+	for d, n := range told {
+		if n != 3 {
+			t.Errorf("%v was told %d times, want 3", d, n)
+		}
+	}
+}
+
+func TestRunsOfDots(t *testing.T) {
+	got := runsOf([]cell.Dot{{O: 2, N: 5}, {O: 1, N: 3}, {O: 1, N: 1}, {O: 1, N: 2}, {O: 1, N: 2}, {O: 2, N: 7}})
+	want := []cell.Run{{O: 1, From: 1, Len: 3}, {O: 2, From: 5, Len: 1}, {O: 2, From: 7, Len: 1}}
+	if !slices.Equal(got, want) {
+		t.Errorf("runs %v, want %v", got, want)
+	}
+}
+
+func TestRecentDotsForget(t *testing.T) {
+	var r recentDots
+	r.add(cell.Dot{O: 1, N: 1}, "a\x00r", 0)
+	r.add(cell.Dot{O: 1, N: 2}, "b\x00r", recentAge)
+	if _, ok := r.addr(cell.Dot{O: 1, N: 1}); ok {
+		t.Error("a dot is known after its time")
+	}
+	for i := range uint64(maxRecent) {
+		r.add(cell.Dot{O: 2, N: i}, "c\x00r", recentAge)
+	}
+	if _, ok := r.addr(cell.Dot{O: 1, N: 2}); ok || len(r.byDot) != maxRecent || r.order.len() != maxRecent {
+		t.Errorf("%d dots are known, want %d", len(r.byDot), maxRecent)
+	}
+}
+
+func TestTicksStayOnTheirGrid(t *testing.T) {
+	d := digests{phase: 37 * time.Millisecond}
+	for at := -200 * time.Millisecond; at < 300*time.Millisecond; at += time.Millisecond {
+		got := d.grid(at, 50*time.Millisecond)
+		if got < at || got >= at+50*time.Millisecond || (got-d.phase)%(50*time.Millisecond) != 0 {
+			t.Fatalf("grid(%v) = %v", at, got)
+		}
+	}
+}
+
+// A cell that is told for more than a second is told at the slow tick.
+func TestOldCellsTickSlowly(t *testing.T) {
+	x := newSolo(t, 5, nil)
+	c := x.put("k", []byte("v"))
+	x.pass(quietWindow)
+	x.e.push.digests.active[0].ticks = 1000
+	quick := len(tells(x.pass(time.Second), c.Dot()))
+	slow := len(tells(x.pass(10*time.Second), c.Dot()))
+	if quick < 15 || slow < 18 || slow > 22 {
+		t.Errorf("%d ticks in the first second, %d in the next ten, want about 20 and 20", quick, slow)
+	}
+}
+
+func TestSameSeedSamePackets(t *testing.T) {
+	trace := func() (out []string) {
+		n := newPushNet(t, 12, 42, nil)
+		n.loss = 0.2
+		for i := range 40 {
+			n.nodes[i%12].put(fmt.Sprint(i%7), make([]byte, 100*i))
+			n.run(3 * time.Millisecond)
+		}
+		for _, x := range n.nodes {
+			x.keep = true
+		}
+		n.run(time.Second)
+		for _, x := range n.nodes {
+			for _, p := range x.outbox {
+				b, _ := n.codec.Append(nil, p.Frame)
+				out = append(out, fmt.Sprintf("%v %x", p.To, b))
+			}
+			out = append(out, fmt.Sprint(x.e.Root().Tree.Agg(), hlc.Time(x.e.Now())))
+		}
+		return out
+	}
+	first := trace()
+	for range 5 {
+		if !slices.Equal(first, trace()) {
+			t.Fatal("the same seed gave other packets")
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/wire"
+)
+
+// randomRing is a ring of up to 40 members beside the own one.
+func randomRing(rnd *rand.Rand) *ring {
+	r := newRing(fmt.Sprintf("self-%d", rnd.IntN(1000)))
+	peers := make([]Peer, rnd.IntN(41))
+	for i := range peers {
+		peers[i] = Peer{Name: fmt.Sprintf("m-%d", rnd.Uint64()), Origin: cell.Origin(i + 1)}
+	}
+	r.set(peers)
+	return r
+}
+
+// randomSpan is any range, or one with ends on members and on the own place.
+func randomSpan(r *ring, rnd *rand.Rand) wire.Span {
+	end := func() uint64 {
+		switch n := rnd.IntN(5); {
+		case n == 0:
+			return r.at
+		case n == 1:
+			return r.at - 1
+		case n < 4 && len(r.nodes) > 0:
+			return r.nodes[rnd.IntN(len(r.nodes))].at
+		}
+		return rnd.Uint64()
+	}
+	if rnd.IntN(4) == 0 {
+		return r.whole()
+	}
+	return wire.Span{Lo: end(), Hi: end()}
+}
+
+// inside lists the members of a range by looking at each.
+func inside(r *ring, s wire.Span) []cell.Origin {
+	var out []cell.Origin
+	for _, n := range r.nodes {
+		if s.Lo != s.Hi && (s.Lo < s.Hi && n.at > s.Lo && n.at <= s.Hi || s.Lo > s.Hi && (n.at > s.Lo || n.at <= s.Hi)) {
+			out = append(out, n.Origin)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestSplitLaws(t *testing.T) {
+	rnd := newRand(1)
+	for range 20_000 {
+		r := randomRing(rnd)
+		s := randomSpan(r, rnd)
+		parts := r.split(s)
+		if len(parts) > fan {
+			t.Fatalf("%d parts of %v", len(parts), s)
+		}
+		var all []cell.Origin
+		least, most := len(r.nodes), 0
+		for _, p := range parts {
+			if within(p.span, r.at) {
+				t.Fatalf("part %v of %v straddles the own place %x", p.span, s, r.at)
+			}
+			var mine []cell.Origin
+			for i := range p.n {
+				mine = append(mine, r.origin(p, i))
+			}
+			all = append(all, mine...)
+			slices.Sort(mine)
+			if want := inside(r, p.span); !slices.Equal(mine, want) || p.n == 0 {
+				t.Fatalf("part %v holds %v, its range %v", p.span, mine, want)
+			}
+			least, most = min(least, p.n), max(most, p.n)
+		}
+		slices.Sort(all)
+		if want := inside(r, s); !slices.Equal(all, want) {
+			t.Fatalf("parts of %v hold %v, want each of %v once", s, all, want)
+		}
+		if len(parts) > 0 && !within(s, r.at) && most-least > 1 {
+			t.Fatalf("parts of %v have %d to %d members", s, least, most)
+		}
+		if n := len(inside(r, s)); len(parts) < min(fan, n) && (n > fan || !within(s, r.at)) {
+			t.Fatalf("%d parts of %d members", len(parts), n)
+		}
+		checkTiling(t, r, s, parts, rnd)
+	}
+}
+
+// checkTiling checks that every point between members is in exactly one part:
+// there may be a member that only others see.
+func checkTiling(t *testing.T, r *ring, s wire.Span, parts []part, rnd *rand.Rand) {
+	t.Helper()
+	sides := []wire.Span{s}
+	if within(s, r.at) {
+		sides = []wire.Span{{Lo: s.Lo, Hi: r.at - 1}, {Lo: r.at, Hi: s.Hi}}
+	}
+	for _, side := range sides {
+		if side.Lo == side.Hi || len(inside(r, side)) == 0 {
+			continue
+		}
+		for range 5 {
+			x := side.Lo + 1 + rnd.Uint64N(side.Hi-side.Lo)
+			n := 0
+			for _, p := range parts {
+				if within(p.span, x) {
+					n++
+				}
+			}
+			if n != 1 {
+				t.Fatalf("%x is in %d parts of %v", x, n, s)
+			}
+		}
+	}
+}
+
+func TestPickStaysInItsPart(t *testing.T) {
+	rnd := newRand(2)
+	for range 5_000 {
+		r := randomRing(rnd)
+		s := randomSpan(r, rnd)
+		for _, p := range r.split(s) {
+			got := r.pick(p, rnd)
+			if !slices.Contains(inside(r, p.span), got) {
+				t.Fatalf("%v picked for a part that holds %v", got, inside(r, p.span))
+			}
+			other, ok := r.pickOther(p.span, got, rnd)
+			if !ok || !slices.Contains(inside(r, p.span), other) || p.n > 1 && other == got {
+				t.Fatalf("%v, %v picked beside %v of %v", other, ok, got, inside(r, p.span))
+			}
+		}
+	}
+}
+
+func TestPickOtherReachesAll(t *testing.T) {
+	r := newRing("self")
+	r.set(soloPeers(5))
+	seen := make(map[cell.Origin]int)
+	for range 4_000 {
+		o, _ := r.pickOther(r.whole(), 3, newRandFrom(seen))
+		seen[o]++
+	}
+	for o := cell.Origin(1); o <= 5; o++ {
+		if n := seen[o]; o == 3 && n != 0 || o != 3 && (n < 700 || n > 1300) {
+			t.Errorf("origin %v was picked %d of 4000 times", o, n)
+		}
+	}
+}
+
+func newRandFrom(seen map[cell.Origin]int) *rand.Rand {
+	n := uint64(0)
+	for _, k := range seen {
+		n += uint64(k)
+	}
+	return newRand(n)
+}
+
+func TestAddSpanIsUnion(t *testing.T) {
+	rnd := newRand(3)
+	wholes := 0
+	for range 20_000 {
+		r := randomRing(rnd)
+		var spans, given []wire.Span
+		for range 1 + rnd.IntN(6) {
+			s := randomSpan(r, rnd)
+			given = append(given, s)
+			spans = r.addSpan(spans, s)
+		}
+		if slices.Contains(spans, r.whole()) && !slices.Contains(given, r.whole()) {
+			wholes++
+		}
+		for i := range 20 {
+			x := rnd.Uint64()
+			if i < len(r.nodes) {
+				x = r.nodes[i].at
+			}
+			if x == r.at {
+				continue
+			}
+			want, got := 0, 0
+			for _, s := range given {
+				if within(s, x) {
+					want = 1
+				}
+			}
+			for _, s := range spans {
+				if within(s, x) {
+					got++
+				}
+			}
+			if got != want && !(slices.Equal(spans, []wire.Span{r.whole()}) && got == 1) {
+				t.Fatalf("%x is in %d of %v, which came of %v", x, got, spans, given)
+			}
+		}
+	}
+	if wholes == 0 {
+		t.Error("no union went around the ring: the case is not tested")
+	}
+}
+
+func TestRingKnowsItsMembers(t *testing.T) {
+	r := newRing("self")
+	r.set(append(soloPeers(3), Peer{Name: "self", Origin: 99}))
+	if r.count() != 3 || r.known(99) || !r.known(2) {
+		t.Errorf("count %d, knows itself %v, knows 2 %v", r.count(), r.known(99), r.known(2))
+	}
+	if p, ok := r.byOrigin(2); !ok || p.Name != "peer-2" {
+		t.Errorf("byOrigin(2) = %v, %v", p, ok)
+	}
+	r.set(soloPeers(1))
+	if r.count() != 1 || r.known(2) {
+		t.Errorf("count %d, knows 2 %v after it left", r.count(), r.known(2))
+	}
+}
