@@ -223,6 +223,30 @@ func TestNoChangeKeepsTheVersion(t *testing.T) {
 	}
 }
 
+// A batch copies the spans of an origin once, and keeps few entries open.
+func TestBatchOfDotsIsCheap(t *testing.T) {
+	e := Context{}.Edit()
+	for n := range uint64(1000) {
+		e.Add(Dot{1, 2 * n}, 1)
+	}
+	c := e.Context()
+	allocs := testing.AllocsPerRun(20, func() {
+		e := c.Edit()
+		for n := range uint64(200) {
+			e.Add(Dot{1, 2*n + 1}, 1)
+		}
+	})
+	if allocs > 10 {
+		t.Errorf("200 dots of one origin cost %v allocations", allocs)
+	}
+	for o := range Origin(100) {
+		e.Add(Dot{o, 1}, 1)
+		if len(e.drafts) > maxDrafts {
+			t.Fatalf("%d entries are open", len(e.drafts))
+		}
+	}
+}
+
 func TestSpansAtTheEndOfTheNumbers(t *testing.T) {
 	const end = math.MaxUint64
 	e := NewEntry(1, 1, []Span{{end, 5}, {3, 0}, {end - 2, 1}, {0, 1}, {end - 1, end}})
@@ -233,8 +257,8 @@ func TestSpansAtTheEndOfTheNumbers(t *testing.T) {
 		t.Error("wrong numbers")
 	}
 	all := NewEntry(1, 1, []Span{{1, end}, {0, 3}})
-	if len(all.Spans) != 1 || !all.Has(0) || !all.Has(77) {
-		t.Errorf("got %v", all.Spans)
+	if want := []Span{{0, end}}; !slices.Equal(all.Spans, want) || !all.Has(0) || !all.Has(77) {
+		t.Errorf("got %v, want %v", all.Spans, want)
 	}
 }
 

@@ -30,6 +30,10 @@ func TestStoredAgg(t *testing.T) {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 	}
+	hidden := &Stored{Cell: sealed(Spec{Addr: at, Exp: 77}), Hidden: true}
+	if got, want := hidden.Agg(), (tree.Agg{Count: 1, FP: lanes(hidden.Hash())}); got != want {
+		t.Errorf("hidden: got %+v, want %+v", got, want)
+	}
 }
 
 // Law L5 on cells: equal fingerprints if and only if equal cells, in whatever
