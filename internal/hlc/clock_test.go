@@ -88,8 +88,10 @@ func TestFullCounterCarriesIntoTheMilliseconds(t *testing.T) {
 
 func TestNowDoesNotConsume(t *testing.T) {
 	m := start()
-	if m.Now() != Make(epoch, 0) || m.Now() != m.Now() {
-		t.Errorf("Now: got %v, want %v", m.Now(), Make(epoch, 0))
+	for range 2 {
+		if got, want := m.Now(), Make(epoch, 0); got != want {
+			t.Errorf("Now: got %v, want %v", got, want)
+		}
 	}
 	last := m.Next(Make(epoch+5, 0))
 	if m.Now() != last {
