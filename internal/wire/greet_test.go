@@ -25,6 +25,7 @@ func TestParseStreamHello(t *testing.T) {
 		{"\x0c", "", ErrHello},
 		{"\xf7\x00", "", ErrLabel},
 		{"\xf7\x41" + long + "a", "", ErrLabel},
+		{"\xf7\x41", "", ErrLabel}, // at once, not after the bytes of it
 		{"\xf7\xff", "", ErrLabel},
 		{"\xf7\x05Local", "", ErrLabel},
 		{"\xf7\x05lo_al", "", ErrLabel},
@@ -68,7 +69,7 @@ func TestParseMeta(t *testing.T) {
 		"cut":              plain[:len(plain)-1],
 		"header alone":     plain[:3],
 		"other version":    patched(0, 2),
-		"zone over":        patched(2, 17),
+		"zone over":        append([]byte("\x01\x01\x11"+strings.Repeat("z", 17)), record...),
 		"zone to the end":  patched(2, 16),
 		"other tag":        patched(3, 0x5b),
 		"short record":     patched(4, metaLen-1),
