@@ -229,32 +229,21 @@ func (e *env) replace(key, text string) {
 	}
 }
 
-// meetBad lets three watches meet the same two versions that do not decode.
+// meetBad lets three watches meet the same two versions that do not decode. They are watches of prefixes: a later key
+// shows that they are past it.
 func (e *env) meetBad() {
 	e.Helper()
-	var ws []*watch
-	for _, src := range []source{onKey("bad key"), onPrefix("bad"), onPrefix("")} {
-		ws = append(ws, e.watch(src))
-	}
+	ws := []*watch{e.watch(onPrefix("bad")), e.watch(onPrefix(""))}
 	for i, text := range []string{undecodable + "1", undecodable + "2"} {
-		// All must be past the version before, or a slow one might meet it after the next.
-		fine := fmt.Sprint("fine ", i)
-		e.replace("bad key", fine)
-		for _, w := range ws {
-			w.awaitAny("a value that decodes", is("bad key", fine))
-		}
+		fine, barrier := fmt.Sprint("fine ", i), fmt.Sprint("fine again ", i)
+		e.barrier(ws, "bad key", fine)
 		e.replace("bad key", text)
-		barrier := fmt.Sprint("fine again ", i)
-		e.barrier(ws[1:], "bad2", barrier)
+		e.barrier(ws, "bad2", barrier)
 		late := e.watch(onPrefix("bad"))
 		late.awaitAny("the barrier", is("bad2", barrier))
 		late.stop()
 	}
-	e.replace("bad key", "fine at last")
-	for _, w := range ws {
-		w.awaitAny("a value that decodes", is("bad key", "fine at last"))
-		w.stop()
-	}
+	e.barrier(ws, "bad key", "fine at last")
 }
 
 // barrier writes a key and waits until all watches were told.

@@ -2,6 +2,7 @@ package kvtest
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/starlingkv/starling/kv"
@@ -49,8 +50,7 @@ func (e *env) untilGone(key string, write func()) (least, most time.Duration) {
 	defer limit.Stop()
 	for {
 		w.mu.Lock()
-		more, n := w.more, len(w.notes)
-		gone := n > 0 && isGone(key)(w.notes[n-1])
+		more, gone := w.more, slices.ContainsFunc(w.notes, isGone(key))
 		w.mu.Unlock()
 		if gone {
 			now := time.Now()

@@ -51,23 +51,20 @@ func leftOf(mark string) (stacks string, n int) {
 }
 
 // wantLeft fails the check unless at most n goroutines with the mark are left soon. A goroutine's end is told to nobody,
-// so it looks again and again.
+// so it looks again, each time after twice as long.
 func (e *env) wantLeft(mark string, n int) {
 	e.Helper()
-	limit := time.NewTimer(e.suite.Within)
-	defer limit.Stop()
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for {
+	wait := time.Millisecond
+	for start := time.Now(); ; wait *= 2 {
 		stacks, left := leftOf(mark)
 		if left <= n {
 			return
 		}
-		select {
-		case <-again.C:
-		case <-limit.C:
+		if time.Since(start) > e.suite.Within {
 			e.Fatalf("%d goroutines are left, want at most %d:\n%s", left, n, stacks)
 		}
+		again := time.NewTimer(wait)
+		<-again.C
 	}
 }
 

@@ -1,6 +1,7 @@
 package kvtest
 
 import (
+	"context"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -19,6 +20,52 @@ func openMem(t testing.TB, log *slog.Logger) Store {
 	}
 }
 
+// wrapped opens the reference behind a wrapper.
+func wrapped(wrap func(kv.Client) kv.Client) func(testing.TB, *slog.Logger) Store {
+	return func(t testing.TB, log *slog.Logger) Store {
+		s := openMem(t, log)
+		bare := s.Client
+		s.Client = func(c kv.Codec) kv.Client { return wrap(bare(c)) }
+		return s
+	}
+}
+
 func TestReferenceInBubble(t *testing.T) { Run(t, Suite{New: openMem, Around: synctest.Test}) }
 
 func TestReferenceOnRealClock(t *testing.T) { Run(t, Suite{New: openMem}) }
+
+func TestPrefixKeepsContract(t *testing.T) {
+	const prefix = "somewhere/"
+	Run(t, Suite{
+		New:    wrapped(func(c kv.Client) kv.Client { return kv.Prefix(c, prefix) }),
+		MaxKey: kv.MaxKey - len(prefix),
+		Around: synctest.Test,
+	})
+}
+
+func TestInstrumentKeepsContract(t *testing.T) {
+	Run(t, Suite{
+		New:    wrapped(func(c kv.Client) kv.Client { return kv.Instrument(c, func(context.Context, kv.Call) {}) }),
+		Around: synctest.Test,
+	})
+}
+
+// TestAllHooks runs what the reference has no hooks for.
+func TestAllHooks(t *testing.T) {
+	s := suiteOf(nil)
+	s.Around = synctest.Test
+	Run(t, s)
+}
+
+func TestHooksNamed(t *testing.T) {
+	all := hookStart | hookUnmoved | hookLeave | hookIsolate | hookClose
+	if got := suiteOf(nil).hooks(t); got != all {
+		t.Errorf("a suite with all hooks has %s", got)
+	}
+	if got := (Suite{New: openMem}).hooks(t); got != hookClose {
+		t.Errorf("the suite of the reference has %s, want Close", got)
+	}
+	if got, want := (hookStart | hookClose).String(), "Starting, Close"; got != want {
+		t.Errorf("hooks are named %q, want %q", got, want)
+	}
+}
