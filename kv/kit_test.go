@@ -93,7 +93,12 @@ func TestBackoffEndsWithTheContext(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		var k kv.Kit
-		err := k.Retry(ctx, "k", func() (kv.Outcome, error) { return kv.CASLost, nil })
+		err := k.Retry(ctx, "k", func() (kv.Outcome, error) {
+			if ctx.Err() != nil {
+				t.Error("one more try after the context ended")
+			}
+			return kv.CASLost, nil
+		})
 		if !errors.Is(err, cause) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the cause and DeadlineExceeded", err)
 		}

@@ -110,6 +110,7 @@ func TestPrefixMapsEveryKey(t *testing.T) {
 			}
 		}()
 		go p.WatchPrefix(ended, "", func(key string, v any) bool { values = append(values, key); return true })
+		go p.WatchKey(ended, "", func(v any) bool { t.Errorf("a watch without a key got %v", v); return true })
 		go p.WatchKey(ended, "a", func(v any) bool { keyed = append(keyed, fmt.Sprint(v)); return true })
 		synctest.Wait()
 
@@ -138,6 +139,9 @@ func TestPrefixMapsEveryKey(t *testing.T) {
 		}
 		if at := p.(interface{ LastUpdateTime(string) time.Time }).LastUpdateTime("a"); at.IsZero() {
 			t.Error("LastUpdateTime does not find the key")
+		}
+		if err := v.Remove(ctx, "a", kv.IfVersion("stale")); !errors.Is(err, kv.ErrConflict) {
+			t.Errorf("Remove of a stale version: got %v, want ErrConflict", err)
 		}
 		if err := v.Remove(ctx, "a", kv.IfVersion(version)); err != nil {
 			t.Error(err)
@@ -194,7 +198,7 @@ func TestInstrumentTellsEveryCall(t *testing.T) {
 		tries := 0
 		_ = c.CAS(ctx, "k", func(any) (any, bool, error) {
 			tries++
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			return "v", true, map[bool]error{true: errors.New("again")}[tries < 3]
 		})
 		got[0] = got[0][:len("cas k 3 0 3")] // the back-off is random
@@ -252,10 +256,11 @@ func TestTyped(t *testing.T) {
 		t.Errorf("got %v, want f's own error", err)
 	}
 	wrong := kv.Typed[string]{Client: m}
-	if _, ok, err := wrong.Get(ctx, "ann"); ok || !errors.Is(err, kv.ErrType) {
-		t.Errorf("wrong type: got %v, %v, want ErrType", ok, err)
+	_, ok, err := wrong.Get(ctx, "ann")
+	if e := (*kv.Error)(nil); ok || !errors.Is(err, kv.ErrType) || !errors.As(err, &e) || e.Key != "ann" {
+		t.Errorf("wrong type: got %v, %v, want ErrType for ann", ok, err)
 	}
-	err := wrong.Update(ctx, "ann", func(string, bool) (string, error) { return "v", nil })
+	err = wrong.Update(ctx, "ann", func(string, bool) (string, error) { return "v", nil })
 	if !errors.Is(err, kv.ErrType) {
 		t.Errorf("wrong type: got %v, want ErrType", err)
 	}
