@@ -74,7 +74,11 @@ func FuzzParseMeta(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := ParseMeta(b)
 		if err != nil {
+			_ = Leaving(b) // which looks into what is not ours, too
 			return
+		}
+		if left := AppendLeaving(AppendMeta(nil, m)); !Leaving(left) || Leaving(AppendMeta(nil, m)) {
+			t.Fatalf("%x does not say that its member leaves, or one that stays does", left)
 		}
 		if again, err := ParseMeta(AppendMeta(nil, m)); err != nil || again != m {
 			t.Fatalf("written again it is %+v, %v; it was %+v", again, err, m)
