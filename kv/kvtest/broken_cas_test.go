@@ -174,6 +174,19 @@ var brokenCAS = []broken{
 			})
 		}
 	}},
+	{"runs f on a goroutine of its own", []string{"CASCallersGoroutine"}, func(b *bent) {
+		b.cas = func(ctx context.Context, key string, f casFunc) error {
+			return b.lively.CAS(ctx, key, func(in any) (out any, retry bool, err error) {
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					out, retry, err = f(in)
+				}()
+				<-done
+				return out, retry, err
+			})
+		}
+	}},
 	{"keeps its lock when f panics", []string{"CASPanic"}, func(b *bent) {
 		b.cas = func(ctx context.Context, key string, f casFunc) error {
 			return b.lively.CAS(ctx, key, func(in any) (any, bool, error) {

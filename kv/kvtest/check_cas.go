@@ -14,6 +14,7 @@ var casChecks = []check{
 	{name: "CASEqualOut", sentence: "An out equal to the present value by its encoding, without a TTL, is success and nothing is written.", run: casEqualOut},
 	{name: "CASAfterDelete", sentence: "CAS after Delete creates anew, without old content.", run: casAfterDelete},
 	{name: "CASFuncError", sentence: "If f fails, its error ends CAS, wrapped with %w, and nothing is written.", run: casFuncError},
+	{name: "CASCallersGoroutine", sentence: "f runs on the caller's goroutine.", run: casCallersGoroutine},
 	{name: "CASPanic", sentence: "A panic of f goes to the caller and leaves the store usable.", clock: realClock, run: casPanic},
 }
 
@@ -127,6 +128,20 @@ func casFuncError(e *env) {
 	}
 }
 
+func casCallersGoroutine(e *env) {
+	var of uint64
+	err := e.c.CAS(e.ctx(), "k", func(any) (any, bool, error) {
+		of = goroutineID()
+		return &doc{Text: "one"}, true, nil
+	})
+	if err != nil {
+		e.Fatalf("CAS: %v", err)
+	}
+	if mine := goroutineID(); of != mine {
+		e.Fatalf("f ran on goroutine %d, CAS was called on %d", of, mine)
+	}
+}
+
 func casPanic(e *env) {
 	e.put("k", "one")
 	e.do("a CAS whose f panics", func() {
@@ -204,11 +219,13 @@ func casLostToDelete(e *env) {
 }
 
 func casConcurrent(e *env) {
-	const writers, each = 4, 8
-	clients := [writers]kv.Client{}
-	for i := range clients {
-		clients[i] = e.store.Client(docs)
-	}
+	e.concurrent([]kv.Client{e.c, e.store.Client(docs), e.store.Client(docs), e.c})
+}
+
+// concurrent lets all clients append to one value at once, and checks that no success is lost.
+func (e *env) concurrent(clients []kv.Client) {
+	e.Helper()
+	const each = 8
 	var mu sync.Mutex
 	wins := 0
 	saw := map[string]int{}

@@ -19,8 +19,8 @@ var casRetryChecks = []check{
 	{name: "CASNoChange", sentence: "A merge that reports no change for a changed out is tried again after back-off, then it is ErrNoChange.", needs: hookUnmoved, run: casNoChange},
 }
 
-// loseAlways runs a CAS that loses every race, and returns its error and when f was called.
-func (e *env) loseAlways(key string) (error, []time.Time) {
+// loseAlways runs a CAS that loses every race, and returns when f was called and its error.
+func (e *env) loseAlways(key string) ([]time.Time, error) {
 	e.Helper()
 	second := e.store.Client(docs)
 	var calls []time.Time
@@ -29,11 +29,11 @@ func (e *env) loseAlways(key string) (error, []time.Time) {
 		e.putBy(second, key, fmt.Sprintf("rival %d", len(calls)))
 		return &doc{Text: "mine"}, true, nil
 	})
-	return err, calls
+	return calls, err
 }
 
 func casAttempts(e *env) {
-	err, calls := e.loseAlways("k")
+	calls, err := e.loseAlways("k")
 	if !errors.Is(err, kv.ErrConflict) {
 		e.Fatalf("CAS that lost every race = %v, want ErrConflict", err)
 	}
@@ -47,7 +47,7 @@ func casAttempts(e *env) {
 func casBackoff(e *env) {
 	var runs [2][]time.Duration
 	for i := range runs {
-		_, calls := e.loseAlways(fmt.Sprint("k", i))
+		calls, _ := e.loseAlways(fmt.Sprint("k", i))
 		for j := range len(calls) - 1 {
 			runs[i] = append(runs[i], calls[j+1].Sub(calls[j]))
 		}

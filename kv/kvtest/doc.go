@@ -26,6 +26,7 @@
 //	CASEqualOut            An out equal to the present value by its encoding, without a TTL, is success and nothing is written.
 //	CASAfterDelete         CAS after Delete creates anew, without old content.
 //	CASFuncError           If f fails, its error ends CAS, wrapped with %w, and nothing is written.
+//	CASCallersGoroutine    f runs on the caller's goroutine.
 //	CASPanic               A panic of f goes to the caller and leaves the store usable.
 //	CASAttempts            A race lost CASAttempts = 10 times in all is ErrConflict.
 //	CASBackoff             Between two tries there is a jittered back-off that doubles from 1 to 50 ms.
@@ -71,6 +72,7 @@
 //	DecodeRaw              The raw bytes of a value that does not decode stay readable.
 //	EncodeFails            A value that its codec does not encode is an error and writes nothing.
 //	TypeOther              A key written with another kind is ErrType; it stays as it is, and Delete removes it.
+//	TypeWatch              Entry and Events give the raw bytes of another kind with ErrType; the other watches tell nothing of it and go on.
 //	TypeUnfit              A value that the codec does not take is an error and writes nothing.
 //	LifeStartingReads      In Starting, Get, List and watches answer from what is here.
 //	LifeStartingWrites     In Starting, writes wait as long as ctx allows, else ErrNotReady, which wraps ctx's cause too.
@@ -129,4 +131,5 @@
 //	EventualTTL            A value with a TTL goes on the other member too, and not before its time.
 //	EventualDecode         A value that does not decode is ErrDecode on the other member too, and goes on to be replaced.
 //	EventualConcurrent     After concurrent writes on both members, both show the same value and version.
+//	EventualLinearizable   Of N concurrent CAS in the cluster of a linearizable store each success saw all earlier ones.
 package kvtest

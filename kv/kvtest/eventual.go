@@ -76,6 +76,7 @@ var eventualChecks = []check{
 	{name: "EventualTTL", sentence: "A value with a TTL goes on the other member too, and not before its time.", run: eventualTTL},
 	{name: "EventualDecode", sentence: "A value that does not decode is ErrDecode on the other member too, and goes on to be replaced.", run: eventualDecode},
 	{name: "EventualConcurrent", sentence: "After concurrent writes on both members, both show the same value and version.", run: eventualConcurrent},
+	{name: "EventualLinearizable", sentence: "Of N concurrent CAS in the cluster of a linearizable store each success saw all earlier ones.", run: eventualLinearizable},
 }
 
 // arrives waits until the observer shows text under key.
@@ -287,4 +288,11 @@ func eventualConcurrent(e *env) {
 			e.Fatalf("%d of 20 keys differ between two members after %v", differ, e.suite.Within)
 		}
 	}
+}
+
+func eventualLinearizable(e *env) {
+	if !e.capabilities().LinearizableCAS {
+		return // the store promises it on one member, which is CASConcurrent
+	}
+	e.concurrent([]kv.Client{e.c, e.far, e.c, e.far})
 }

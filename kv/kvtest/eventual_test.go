@@ -79,7 +79,7 @@ var brokenObservers = []broken{
 			return w.f(x)
 		}
 	}))},
-	{"keeps its writes to itself", []string{"EventualBack", "EventualConcurrent"}, func(b *bent) {
+	{"keeps its writes to itself", []string{"EventualBack", "EventualConcurrent", "EventualLinearizable"}, func(b *bent) {
 		b.cas = func(_ context.Context, key string, f casFunc) error {
 			out, _, err := f(nil)
 			b.keep(key, out)

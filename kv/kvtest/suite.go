@@ -32,7 +32,7 @@ type Suite struct {
 	// MaxKey is the longest key, shorter than kv.MaxKey for a client that puts a prefix before it. Default kv.MaxKey.
 	MaxKey int
 
-	// TTL is a time to live that the store takes without rounding it up. Default 250 ms.
+	// TTL is a time to live that the store takes without rounding it up. Default 400 ms.
 	TTL time.Duration
 }
 
@@ -88,7 +88,7 @@ func (s Suite) withDefaults() Suite {
 		s.MaxKey = kv.MaxKey
 	}
 	if s.TTL == 0 {
-		s.TTL = 250 * time.Millisecond
+		s.TTL = 400 * time.Millisecond
 	}
 	return s
 }
