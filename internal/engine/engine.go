@@ -107,8 +107,10 @@ func (e *Engine) Step(now hlc.Reading, in Input) Effects {
 	case Received:
 		e.receive(in)
 	case PeersChanged:
+		came := e.newcomers(in.Peers)
 		e.peers.set(in.Peers)
 		e.sync.peersChanged()
+		e.sync.greet(came)
 	case Leave:
 		e.leaving = true
 		e.push.leave()
