@@ -1,12 +1,17 @@
 package sim
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/starlingkv/starling/internal/cell"
 	"github.com/starlingkv/starling/internal/engine"
 	"github.com/starlingkv/starling/internal/wire"
 )
+
+// idleDeadline is when a stream that says nothing is broken, unless the engines
+// have another.
+const idleDeadline = 10 * time.Second
 
 // stream is one reliable, ordered connection, as TCP would be: it delivers
 // everything in order, or breaks.
@@ -94,7 +99,7 @@ func (s *stream) arrive(at int, b []byte) {
 	}
 	if !s.w.Links.open(from.node.Index, e.node.Index) || !s.w.Links.open(e.node.Index, from.node.Index) {
 		s.w.Counts.Fault("stream stalled")
-		s.w.After(s.w.Config.SessionIdle, s.abort)
+		s.w.After(cmp.Or(s.w.Config.SessionIdle, idleDeadline), s.abort)
 		return
 	}
 	e.node.later(func() { s.receive(at, b) })
