@@ -45,9 +45,10 @@ func (e *Engine) Agreement() []PeerAgreement {
 // judged keeps what a pair has found out.
 func (s *syncer) judged(pin *sessionPin, found *findings, theirs uint64) {
 	p := s.of(pin.peer)
-	if p == nil || pin.before < p.agree.Judged {
-		return
+	if p == nil || pin.at < p.judged {
+		return // an older session that took longer
 	}
+	p.judged = pin.at
 	a := &p.agree
 	a.Judged = pin.before
 	a.Differing = found.count + theirs

@@ -156,8 +156,9 @@ func (h *treeHalf) judge(c *cell.Cell, mine wire.Item, l *listed) (send, ask boo
 type ctxHalf struct {
 	tree  tree.Tree[*cell.Entry]
 	out   *outbox
-	gives bool // the peer said that it accepted all cells
-	takes bool // this side did
+	gives bool                // the peer said that it accepted all cells
+	takes bool                // this side did
+	live  func() cell.Context // set by PlantCtxLive only
 }
 
 func (h *ctxHalf) sum(lo, hi string) sum {
@@ -188,7 +189,10 @@ func (h *ctxHalf) lacked(lo, hi string) reply {
 }
 
 func (h *ctxHalf) give(en *cell.Entry) {
-	if h.gives {
+	if h.live != nil {
+		en, _ = h.live().Entry(en.O)
+	}
+	if h.gives && en != nil {
 		h.out.addEntry(en)
 	}
 }
@@ -269,11 +273,13 @@ func (h *probeHalf) wanted(lo, hi string, hashes []uint64) {
 }
 
 // compared counts where the higher of the two cells is older than H and not on
-// both sides. What only this side shows is listed in turn, because the peer may
-// have a younger tombstone there.
+// both sides, and asks for what it has counted so that the peer can name it.
+// What only this side shows is listed in turn, because the peer may have a
+// younger tombstone there.
 func (h *probeHalf) compared(lo, hi string, theirs []wire.Item) wire.Range {
 	by := index(theirs)
 	var alone []wire.Item
+	out := wire.Range{Mode: wire.ModeSkip, Upper: hi}
 	for c := range h.tree.Range(lo, hi) {
 		mine := itemOf(c.Cell)
 		l := by[mine.AddrHash]
@@ -283,19 +289,16 @@ func (h *probeHalf) compared(lo, hi string, theirs []wire.Item) wire.Range {
 		case l == nil:
 		case l.item.CellHash == mine.CellHash && l.item.Ver == mine.Ver:
 		case max(l.item.Ver.T, mine.Ver.T) < h.before:
-			h.found.count++
 			h.found.name(c.Addr)
+			h.differs(&out, mine.AddrHash)
 		}
 		if l != nil {
 			l.met = true
 		}
 	}
-	out := wire.Range{Mode: wire.ModeSkip, Upper: hi}
 	for _, it := range theirs {
 		if l := by[it.AddrHash]; !l.met && it.Ver.T < h.before {
-			h.found.count++
-			out.Mode = wire.ModeWant
-			out.Want = append(out.Want, it.AddrHash)
+			h.differs(&out, it.AddrHash)
 		}
 	}
 	switch {
@@ -307,4 +310,12 @@ func (h *probeHalf) compared(lo, hi string, theirs []wire.Item) wire.Range {
 		out.Mode, out.Items = wire.ModeList, alone
 	}
 	return out
+}
+
+// differs counts one address; the peer is asked to name the first ones.
+func (h *probeHalf) differs(out *wire.Range, hash uint64) {
+	h.found.count++
+	if len(out.Want) < keysNamed {
+		out.Mode, out.Want = wire.ModeWant, append(out.Want, hash)
+	}
 }

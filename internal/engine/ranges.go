@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 
@@ -16,8 +17,9 @@ import (
 const (
 	legBytes  = 512 << 10 // of RANGES in one leg; what is over it waits for the next
 	listChunk = 1024      // items of one LIST
+	denseMost = 2048      // items that are listed at once to save legs
 	maxLevel  = 16        // from here on nothing is split any more: lists end every dispute
-	maxLegs   = 20_000    // a peer that never agrees is given up
+	maxLegs   = 2000      // a peer that never agrees is given up
 )
 
 var (
@@ -157,22 +159,24 @@ func (r *reconciler) gather(in []wire.Range) ([]piece, error) {
 	return pieces, nil
 }
 
-// dense reports that so many ranges differ that splitting them further would
-// cost more than lists.
+// dense reports that so many ranges differ, and that so little is in them, that
+// lists at once save legs. Of large ranges lists would cost more than the legs
+// are worth: splitting finds one difference for the price of twenty items.
 func (r *reconciler) dense(pieces []piece) bool {
 	if r.level < 2 {
 		return false
 	}
-	fps, differ := 0, 0
+	fps, differ, items := 0, 0, uint64(0)
 	for _, p := range pieces {
 		if p.in.Mode == wire.ModeFP && !p.all {
 			fps++
 			if p.mine != (sum{p.in.Count, p.in.FP}) {
 				differ++
+				items += p.mine.count
 			}
 		}
 	}
-	return fps >= r.fan && differ*3 > fps
+	return fps >= r.fan && differ*3 > fps && items <= denseMost
 }
 
 func (r *reconciler) answerPiece(w *weaver, p piece) {
@@ -210,11 +214,21 @@ func (r *reconciler) answerFP(w *weaver, p piece) {
 
 func (r *reconciler) split(w *weaver, p piece) {
 	lo := p.lo
-	for _, hi := range append(r.bounds(p.lo, p.hi, r.fan), p.hi) {
+	for _, hi := range append(r.bounds(p.lo, p.hi, r.parts(p.mine.count)), p.hi) {
 		s := r.sum(lo, hi)
 		w.add(wire.Range{Mode: wire.ModeFP, Upper: hi, Count: s.count, FP: s.fp})
 		lo = hi
 	}
+}
+
+// parts is into how many a range of n items is cut. Its parts will be listed if
+// they are small: then it is cut so that all fingerprints cost what the one list
+// does, an item being a third longer than a range.
+func (r *reconciler) parts(n uint64) int {
+	if n > uint64(r.fan*r.leaf) {
+		return r.fan
+	}
+	return max(int(math.Sqrt(float64(n)*4/3)), 2)
 }
 
 // lists adds the list of a piece, in chunks; what does not fit stays open.

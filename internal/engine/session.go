@@ -96,14 +96,14 @@ type SessionEnd uint8
 
 // The ends of sessions; N of EventSession.
 const (
-	EndAborted    SessionEnd = iota // the stream ended early, or the peer broke the rules
+	EndAborted    SessionEnd = iota // the stream ended early or could not be had, or the peer broke the rules
 	EndInSync                       // HELLO was answered by INSYNC, or answered with it
 	EndComplete                     // both sides accepted all they were shown
 	EndPartial                      // at least one side refused a cell
 	EndReadOnly                     // a probe was answered
 	EndNoPin                        // the peer no longer had the pin
 	EndBusy                         // the peer had no room
-	EndUnanswered                   // HELLO was not answered, or no stream could be had
+	EndUnanswered                   // HELLO was not answered
 )
 
 var endNames = [...]string{

@@ -20,17 +20,16 @@ type awaited struct {
 
 // onCells offers what came whole, and waits for the rest.
 func (s *Session) onCells(m *wire.Cells, step func(Input) Effects) error {
-	whole := m.Cells
-	for i := len(m.Deferred) - 1; i >= 0; i-- {
-		d := m.Deferred[i]
-		if d.Index < 0 || d.Index >= len(whole) || d.Len == 0 || d.Len > maxBody {
+	whole, next := make([]*cell.Cell, 0, len(m.Cells)), 0
+	for _, d := range m.Deferred {
+		if d.Index < next || d.Index >= len(m.Cells) || d.Len == 0 || d.Len > maxBody {
 			return errProtocol
 		}
+		whole = append(whole, m.Cells[next:d.Index]...)
 		s.awaits = append(s.awaits, awaited{m.Cells[d.Index], d.Len})
-		whole = slices.Delete(slices.Clone(whole), d.Index, d.Index+1)
+		next = d.Index + 1
 	}
-	slices.Reverse(s.awaits)
-	s.offer(whole, step)
+	s.offer(append(whole, m.Cells[next:]...), step)
 	return nil
 }
 
@@ -121,6 +120,10 @@ func (o *offerStep) run(e *Engine) {
 }
 
 func (o *offerStep) judge(e *Engine, c *cell.Cell) {
+	if e.cfg.Plant == PlantPurgePinned && e.holds(c.Dot()) {
+		o.known(e, c)
+		return
+	}
 	switch e.apply(c) {
 	case raised:
 		o.s.changed++

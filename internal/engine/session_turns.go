@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/starlingkv/starling/internal/cell"
 	"github.com/starlingkv/starling/internal/wire"
 )
 
@@ -162,10 +163,9 @@ func (s *Session) onAccepted(m *wire.Accepted, step func(Input) Effects) error {
 // beginCtx begins with the contexts, if anybody may merge something.
 func (s *Session) beginCtx() {
 	r := s.context()
-	mine := r.sum("", "")
 	theirs := sumOf(s.peerCtx.Count, s.peerCtx.FP)
 	h := r.half.(*ctxHalf)
-	if mine == theirs || !h.gives && !h.takes {
+	if ctxSum(s.root) == s.peerCtx || !h.gives && !h.takes {
 		s.sayDone()
 		return
 	}
@@ -181,7 +181,7 @@ func (s *Session) context() *reconciler {
 	h := &ctxHalf{tree: s.root.Ctx.Tree(), out: &s.out, gives: s.peerYes == saidYes, takes: s.mayMerge()}
 	switch s.plant {
 	case PlantCtxLive:
-		h.tree = s.e.Root().Ctx.Tree()
+		h.live = func() cell.Context { return s.e.Root().Ctx }
 	case PlantCtxIncomplete:
 		h.gives = true
 	}

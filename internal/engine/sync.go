@@ -11,14 +11,16 @@ import (
 
 // Timing of reconciliation that is not for configuration.
 const (
-	helloWait    = time.Second      // until HELLO is repeated
-	helloTries   = 3                // then the peer is given up for now
-	joinEvery    = time.Second      // between attempts before the first complete session
-	dirtyFrom    = time.Second      // a dirty peer is asked after this long,
-	dirtySpread  = 2 * time.Second  // and up to so much more,
-	dirtyEvery   = 10 * time.Second // at most once in this time
-	againAfter   = time.Second      // a repaired difference is looked at again
-	openDeadline = 2 * time.Second  // a pin older than this does not count as a session to come
+	helloWait    = time.Second            // until HELLO is repeated
+	helloTries   = 3                      // then the peer is given up for now
+	joinWait     = 400 * time.Millisecond // the same before the first complete session:
+	joinTries    = 2                      // somebody else may answer sooner
+	joinEvery    = time.Second            // between attempts before the first complete session
+	dirtyFrom    = time.Second            // a dirty peer is asked after this long,
+	dirtySpread  = 2 * time.Second        // and up to so much more,
+	dirtyEvery   = 10 * time.Second       // at most once in this time
+	againAfter   = time.Second            // a repaired difference is looked at again
+	openDeadline = 2 * time.Second        // a pin older than this does not count as a session to come
 	busyRetry    = 2 * time.Second
 )
 
@@ -60,9 +62,11 @@ type mark struct {
 
 // peerSync is what reconciliation keeps per live peer.
 type peerSync struct {
-	last   time.Duration // when it was asked last
-	futile futileTable
-	agree  PeerAgreement
+	last    time.Duration // when it was asked last
+	serving int           // sessions that it has asked for and that run
+	futile  futileTable
+	agree   PeerAgreement
+	judged  time.Duration // when that was pinned
 }
 
 func newSyncer(e *Engine) *syncer {
@@ -165,7 +169,7 @@ func (s *syncer) tick() {
 		s.repeat()
 	}
 	s.probe.tick(s)
-	if s.asked != nil {
+	if s.asked != nil || s.e.leaving {
 		return
 	}
 	switch {
@@ -187,6 +191,7 @@ func (s *syncer) due() time.Duration {
 		d = min(d, s.pins[0].until)
 	}
 	switch {
+	case s.e.leaving:
 	case s.asked == nil:
 		d = min(d, s.next)
 		if len(s.dirt) > 0 {
@@ -213,30 +218,45 @@ func (s *syncer) pinNow(o cell.Origin) sessionPin {
 	}
 }
 
-// ask begins with HELLO.
+// ask begins with HELLO. A peer whose own session is running here is asked
+// later: both would move the same cells.
 func (s *syncer) ask(o cell.Origin) {
 	p := s.of(o)
-	if p == nil {
+	switch {
+	case p == nil:
+		return
+	case p.serving > 0:
+		s.markAt(o, s.e.now.Mono+dirtyFrom+s.draw(dirtySpread))
 		return
 	}
 	p.last = s.e.now.Mono
 	a := &ask{sessionPin: s.pinNow(o)}
-	if !s.synced {
-		a.flags |= wire.HelloJoin
-	}
+	a.flags = s.joining()
 	s.asked = a
 	s.repeat()
 }
 
+// joining is the flag of a node that has not completed a session yet: it may be
+// sent the whole state, and fast.
+func (s *syncer) joining() wire.HelloFlags {
+	if s.synced {
+		return 0
+	}
+	return wire.HelloJoin
+}
+
 // repeat sends HELLO, again if it must, and at last gives up.
 func (s *syncer) repeat() {
-	a := s.asked
-	if a.tries == helloTries || a.tries > 0 && !s.synced {
-		s.over(EndUnanswered) // who joins asks somebody else
+	a, wait, tries := s.asked, helloWait, helloTries
+	if !s.synced {
+		wait, tries = joinWait, joinTries
+	}
+	if a.tries == tries {
+		s.over(EndUnanswered)
 		return
 	}
 	a.tries++
-	a.due = s.e.now.Mono + helloWait
+	a.due = s.e.now.Mono + wait
 	s.e.send(a.peer, a.hello(wire.TypeHello))
 }
 
@@ -245,130 +265,4 @@ func (s *syncer) over(end SessionEnd) {
 	o := s.asked.peer
 	s.asked = nil
 	s.e.event(Event{Kind: EventSession, Peer: o, N: uint64(end)})
-}
-
-// hello answers a peer: in sync, or a pin, or later. DIFFER of a peer comes here
-// too, because it has the same layout.
-func (s *syncer) hello(from cell.Origin, m *wire.Hello) {
-	switch m.Kind {
-	case wire.TypeHello:
-		s.answer(from, m)
-	case wire.TypeDiffer:
-		s.differs(from, m)
-	default:
-		s.e.event(Event{Kind: EventMisplacedFrame, Peer: from, N: uint64(m.Kind)})
-	}
-}
-
-// answer answers HELLO.
-func (s *syncer) answer(from cell.Origin, m *wire.Hello) {
-	e := s.e
-	root := e.root.Load()
-	switch {
-	case m.Tree == treeSum(root) && m.Ctx == ctxSum(root):
-		e.send(from, &wire.InSync{Sid: m.Sid})
-		s.equal(&sessionPin{peer: from, at: e.now.Mono, before: m.H})
-		return
-	case s.repin(from, m.Sid):
-		return
-	case s.crowded():
-		e.send(from, &wire.Busy{RetryMS: uint64((busyRetry + s.draw(busyRetry)).Milliseconds())})
-		return
-	}
-	s.pins = slices.DeleteFunc(s.pins, func(p pin) bool { return p.peer == from && p.flags == m.Flags })
-	if len(s.pins) >= 4*e.cfg.MaxServed {
-		s.pins = s.pins[1:]
-	}
-	p := pin{sessionPin: s.pinNow(from), until: e.now.Mono + e.cfg.PinAge}
-	p.sid, p.flags, p.before, p.peerTree, p.peerCtx = m.Sid, m.Flags, m.H, m.Tree, m.Ctx
-	s.pins = append(s.pins, p)
-	e.send(from, p.hello(wire.TypeDiffer))
-}
-
-// repin repeats DIFFER for a HELLO that came again.
-func (s *syncer) repin(from cell.Origin, sid uint64) bool {
-	for i := range s.pins {
-		if p := &s.pins[i]; p.peer == from && p.sid == sid {
-			s.e.send(from, p.hello(wire.TypeDiffer))
-			return true
-		}
-	}
-	return false
-}
-
-// crowded reports whether the sessions that run, and those that are about to,
-// are as many as are served.
-func (s *syncer) crowded() bool {
-	n := s.served
-	for i := range s.pins {
-		if s.pins[i].at+openDeadline > s.e.now.Mono {
-			n++
-		}
-	}
-	return n >= s.e.cfg.MaxServed
-}
-
-// inSync is the answer of a peer whose two sums are those this node pinned:
-// the shortest complete session.
-func (s *syncer) inSync(from cell.Origin, m *wire.InSync) {
-	a := s.asked
-	switch {
-	case a != nil && !a.running && a.peer == from && a.sid == m.Sid:
-		s.asked = nil
-		s.equal(&a.sessionPin)
-	default:
-		if a := s.probe.answered(from, m.Sid); a != nil {
-			s.equal(&a.sessionPin)
-		}
-	}
-}
-
-// equal is a complete session without a difference.
-func (s *syncer) equal(p *sessionPin) {
-	e := s.e
-	e.lastYes = max(e.lastYes, p.at)
-	e.event(Event{Kind: EventSession, Peer: p.peer, N: uint64(EndInSync)})
-	s.complete()
-	s.judged(p, &findings{}, 0)
-}
-
-// complete opens the gate.
-func (s *syncer) complete() {
-	s.e.open(ReadySession)
-	if !s.synced {
-		s.synced = true
-		s.schedule()
-	}
-}
-
-// differs is the answer of a peer that has pinned something else: the stream
-// is asked for.
-func (s *syncer) differs(from cell.Origin, m *wire.Hello) {
-	a := s.asked
-	switch {
-	case a != nil && !a.running && a.peer == from && a.sid == m.Sid:
-	default:
-		s.probe.differs(from, m)
-		return
-	}
-	s.dial(a, m)
-}
-
-func (s *syncer) dial(a *ask, m *wire.Hello) {
-	a.running = true
-	a.peerTree, a.peerCtx = m.Tree, m.Ctx
-	s.e.fx.Dial = append(s.e.fx.Dial, Dial{To: a.peer, Session: newSession(s.e, a.sessionPin, asking)})
-}
-
-// busy is the answer of a peer that has no room.
-func (s *syncer) busy(from cell.Origin, m *wire.Busy) {
-	a := s.asked
-	if a == nil || a.running || a.peer != from {
-		s.probe.drop(from)
-		return
-	}
-	s.over(EndBusy)
-	if s.synced {
-		s.markAt(from, s.e.now.Mono+backIn(m.RetryMS))
-	}
 }

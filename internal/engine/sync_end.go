@@ -27,11 +27,14 @@ func (s *syncer) opened(o Opened) {
 	case o.Open.Kind != wire.TypeOpen || i < 0:
 		e.fx.Refuse = &wire.Err{Code: wire.CodePin, Text: "nothing is pinned for this session"}
 	case s.served >= e.cfg.MaxServed:
-		e.fx.Refuse = &wire.Busy{RetryMS: uint64((busyRetry + s.draw(busyRetry)).Milliseconds())}
+		e.fx.Refuse = s.busyNow()
 	default:
 		p := s.pins[i]
 		s.pins = slices.Delete(s.pins, i, i+1)
 		s.served++
+		if k := s.of(o.From); k != nil {
+			k.serving++
+		}
 		e.fx.Accept = newSession(e, p.sessionPin, answering)
 	}
 }
@@ -48,6 +51,9 @@ func (s *syncer) ended(ses *Session) {
 	e := s.e
 	if ses.side == answering {
 		s.served--
+		if k := s.of(ses.peer); k != nil {
+			k.serving = max(k.serving-1, 0)
+		}
 	} else if s.asked != nil && s.asked.sid == ses.sid {
 		s.asked = nil
 	}
