@@ -1,6 +1,7 @@
 package starling
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -221,9 +222,13 @@ func (n *Node) awaitWritable(ctx context.Context) error {
 // gateLook is how often a node that starts looks whether it may run.
 const gateLook = 50 * time.Millisecond
 
-// namesakeLimit is how long a namesake may be about to be found dead: this
-// process may be its successor.
-const namesakeLimit = 15 * time.Second
+// namesakeLimit is how long a namesake may be about to be found dead, as this
+// process may be its successor: a few times the suspicion of a small cluster.
+func (n *Node) namesakeLimit() time.Duration {
+	t := n.opts.Tuning
+	interval, mult := cmp.Or(t.ProbeInterval, time.Second), cmp.Or(t.SuspicionMult, 4)
+	return 3*time.Duration(mult)*interval + 3*time.Second
+}
 
 // gate decides what the engine cannot: whether no seed has answered for
 // JoinWait, and whether the name is taken.
@@ -231,7 +236,7 @@ func (n *Node) gate() {
 	look := time.NewTicker(gateLook)
 	defer look.Stop()
 	for n.State() == Starting || n.State() == Leaving {
-		if addr, taken := n.life.namesake(namesakeLimit); taken {
+		if addr, taken := n.life.namesake(n.namesakeLimit()); taken {
 			n.failed(fmt.Errorf("%w: %q is at %s", kv.ErrNameTaken, n.opts.Name, addr))
 			return
 		}

@@ -2,8 +2,13 @@ package starling_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -106,4 +111,313 @@ func TestTwoNodesShareOneKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait(t, b, "greeting", nil)
+}
+
+func TestLateJoinerHoldsAll(t *testing.T) {
+	n := cluster(t, "a", "b")
+	a := texts(n[0])
+	const keys = 3000
+	for i := range keys {
+		put(t, a, fmt.Sprintf("key/%04d", i), strings.Repeat("v", i%200))
+	}
+	for i := 0; i < keys; i += 3 {
+		if err := a.Delete(t.Context(), fmt.Sprintf("key/%04d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := a.List(t.Context(), "key/")
+	if err != nil || len(want) != keys-keys/3 {
+		t.Fatalf("List: %d keys, %v; want %d", len(want), err, keys-keys/3)
+	}
+	c := open(t, starling.Options{Name: "c", Seeds: []string{n[1].Addr()}})
+	if err := c.WaitSynced(within(t, 20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if c.State() != starling.Running {
+		t.Errorf("state %v, want running", c.State())
+	}
+	got, err := texts(c).List(t.Context(), "key/")
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("after its first session the joiner holds %d keys, %v; want the same %d", len(got), err, len(want))
+	}
+	for _, key := range want[:10] {
+		if v, err := texts(c).Get(t.Context(), key); err != nil || v == nil {
+			t.Errorf("Get(%q) = %v, %v; want a value", key, v, err)
+		}
+	}
+	if c.Stats().Sessions == 0 {
+		t.Error("no session was counted")
+	}
+}
+
+func TestForeignClusterIsRefusedAndNamed(t *testing.T) {
+	ours := open(t, starling.Options{Name: "a", Cluster: "ours"})
+	put(t, texts(ours), "secret", "x")
+	theirs := open(t, starling.Options{Name: "b", Cluster: "theirs", Seeds: []string{ours.Addr()}, JoinWait: 300 * time.Millisecond})
+	put(t, texts(theirs), "other", "y") // waits for JoinWait: nobody of its cluster answers
+	until(t, "the foreign cluster is named", func() bool {
+		f := ours.Stats().Foreign
+		return len(f) == 1 && f[0].Cluster == "theirs" && f[0].Count > 0
+	})
+	if len(ours.Members()) != 1 || len(theirs.Members()) != 1 {
+		t.Errorf("members %v and %v, want each alone", ours.Members(), theirs.Members())
+	}
+	for _, c := range []*starling.Client{texts(ours), texts(theirs)} {
+		if keys, err := c.List(t.Context(), ""); err != nil || len(keys) != 1 {
+			t.Errorf("List: %q, %v; want the one own key", keys, err)
+		}
+	}
+}
+
+func TestKilledNodeComesBack(t *testing.T) {
+	n := cluster(t, "a", "b", "c")
+	put(t, texts(n[1]), "before", "1")
+	wait(t, texts(n[0]), "before", "1")
+	if err := n[1].Close(); err != nil { // without goodbye
+		t.Fatal(err)
+	}
+	until(t, "a sees b dead", func() bool { return member(n[0], "b").State == "dead" })
+	put(t, texts(n[0]), "while", "2")
+	if err := texts(n[0]).Delete(t.Context(), "before"); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, starling.Options{Name: "b", Seeds: []string{n[0].Addr(), n[2].Addr()}})
+	wait(t, texts(again), "while", "2")
+	wait(t, texts(again), "before", nil)
+	put(t, texts(again), "after", "3")
+	wait(t, texts(n[2]), "after", "3")
+	if m := member(n[0], "b"); m.State != "alive" || m.Addr != again.Addr() {
+		t.Errorf("a sees b as %+v, want alive at %s", m, again.Addr())
+	}
+}
+
+func TestClusterHealsWithoutSeeds(t *testing.T) {
+	// b is the only one that ever had a seed; a must find it again by itself.
+	n := cluster(t, "a", "b")
+	at := n[1].Addr()
+	if err := n[1].Close(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a sees b dead", func() bool { return member(n[0], "b").State == "dead" })
+	put(t, texts(n[0]), "k", "v")
+	again := open(t, starling.Options{Name: "b", Bind: at})
+	wait(t, texts(again), "k", "v")
+}
+
+func TestNodeAloneRunsAtOnce(t *testing.T) {
+	first := open(t, starling.Options{Name: "a"})
+	if first.State() != starling.Running {
+		t.Errorf("a node without seeds is %v, want running", first.State())
+	}
+	if err := first.WaitSynced(within(t, time.Second)); err != nil {
+		t.Errorf("WaitSynced of a node without seeds: %v", err)
+	}
+	at := first.Addr()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	own := open(t, starling.Options{Name: "a", Bind: at, Seeds: []string{at}, JoinWait: time.Hour})
+	if own.State() != starling.Running {
+		t.Errorf("a node whose only seed is itself is %v, want running", own.State())
+	}
+}
+
+// nobody is an address where nothing answers.
+const nobody = "127.0.0.1:1"
+
+func TestStartingWaits(t *testing.T) {
+	n := open(t, starling.Options{Name: "a", Seeds: []string{nobody}, JoinWait: time.Hour})
+	if n.State() != starling.Starting {
+		t.Fatalf("state %v, want starting", n.State())
+	}
+	c := texts(n)
+	if v, err := c.Get(t.Context(), "k"); v != nil || err != nil {
+		t.Errorf("Get while starting: %v, %v; want nil, nil", v, err)
+	}
+	cause := errors.New("no patience")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(20*time.Millisecond, func() { cancel(cause) })
+	if _, err := c.Put(ctx, "k", "v"); !errors.Is(err, kv.ErrNotReady) || !errors.Is(err, cause) {
+		t.Errorf("Put while starting: %v, want ErrNotReady and the cause", err)
+	}
+	if err := n.WaitSynced(ctx); !errors.Is(err, kv.ErrNotReady) || !errors.Is(err, cause) {
+		t.Errorf("WaitSynced: %v, want ErrNotReady and the cause", err)
+	}
+}
+
+func TestJoinWaitEndsStarting(t *testing.T) {
+	n := open(t, starling.Options{Name: "a", Seeds: []string{nobody}, JoinWait: 100 * time.Millisecond})
+	put(t, texts(n), "k", "v")
+	if n.State() != starling.Running {
+		t.Errorf("state %v, want running", n.State())
+	}
+	if err := n.WaitSynced(within(t, 20*time.Millisecond)); !errors.Is(err, kv.ErrNotReady) {
+		t.Errorf("WaitSynced of a node that found nobody: %v, want ErrNotReady", err)
+	}
+	hasty := open(t, starling.Options{Name: "b", Seeds: []string{nobody}, JoinWait: -1})
+	until(t, "a node that does not wait runs", func() bool { return hasty.State() == starling.Running })
+}
+
+func TestRequireJoinFails(t *testing.T) {
+	n := open(t, starling.Options{Name: "a", Seeds: []string{nobody}, JoinWait: 50 * time.Millisecond, RequireJoin: true})
+	_, err := texts(n).Put(within(t, 10*time.Second), "k", "v")
+	if !errors.Is(err, kv.ErrNotReady) || n.State() != starling.Failed {
+		t.Errorf("Put: %v in state %v, want ErrNotReady and failed", err, n.State())
+	}
+	if err := n.WaitSynced(t.Context()); !errors.Is(err, kv.ErrNotReady) || !errors.Is(err, n.Err()) {
+		t.Errorf("WaitSynced: %v, want what Err says: %v", err, n.Err())
+	}
+}
+
+func TestNameTaken(t *testing.T) {
+	n := cluster(t, "a", "b")
+	twin := open(t, starling.Options{Name: "a", Seeds: []string{n[0].Addr(), n[1].Addr()}, JoinWait: time.Hour})
+	_, err := texts(twin).Put(within(t, 20*time.Second), "k", "v")
+	if !errors.Is(err, kv.ErrNameTaken) || twin.State() != starling.Failed {
+		t.Errorf("Put: %v in state %v, want ErrNameTaken and failed", err, twin.State())
+	}
+	if n[0].State() != starling.Running {
+		t.Errorf("the owner of the name is %v, want running", n[0].State())
+	}
+	put(t, texts(n[0]), "k", "mine")
+	wait(t, texts(n[1]), "k", "mine")
+}
+
+func TestLeave(t *testing.T) {
+	n := cluster(t, "a", "b")
+	a, b := texts(n[0]), texts(n[1])
+	for i := range 50 {
+		put(t, b, fmt.Sprintf("last/%02d", i), "words")
+	}
+	if err := n[1].Leave(within(t, 10*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if n[1].State() != starling.Leaving {
+		t.Errorf("state %v, want leaving", n[1].State())
+	}
+	put(t, b, "late", "unheard")
+	if got := n[1].Stats().Unsent; got != 1 {
+		t.Errorf("unsent %d, want 1", got)
+	}
+	if err := n[1].Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := a.List(t.Context(), "last/"); err != nil || len(got) != 50 {
+		t.Errorf("List: %d keys, %v; want all 50 writes before Leave", len(got), err)
+	}
+	until(t, "a sees that b left", func() bool { return member(n[0], "b").State == "left" })
+	if err := n[1].Leave(t.Context()); !errors.Is(err, kv.ErrClosed) {
+		t.Errorf("Leave after Close: %v, want ErrClosed", err)
+	}
+}
+
+func TestDisplacedWriteIsTold(t *testing.T) {
+	told := make(chan starling.Conflict, 100)
+	tell := func(c starling.Conflict) { told <- c }
+	a := open(t, starling.Options{Name: "a", OnConflict: tell})
+	b := open(t, starling.Options{Name: "b", OnConflict: tell, Seeds: []string{a.Addr()}})
+	if err := b.WaitSynced(within(t, 20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, texts(b), "k", nil)
+	limit := time.NewTimer(20 * time.Second)
+	defer limit.Stop()
+	for round := 0; ; round++ {
+		// Two writes at one moment: a packet takes longer.
+		var both sync.WaitGroup
+		for _, n := range []*starling.Node{a, b} {
+			both.Go(func() { put(t, texts(n), "k", fmt.Sprint(n.Name(), round)) })
+		}
+		both.Wait()
+		select {
+		case c := <-told:
+			if c.Key != "k" || c.Winner != "a" && c.Winner != "b" {
+				t.Errorf("told %+v, want key k and the name of the winner", c)
+			}
+			return
+		case <-limit.C:
+			t.Fatalf("no conflict was told in %d rounds", round)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func TestKeyOfAnotherKind(t *testing.T) {
+	n := open(t, starling.Options{Name: "a"})
+	put(t, texts(n), "k", "text")
+	raw := n.Client(crdt.Register(kv.Bytes))
+	if _, err := raw.Get(t.Context(), "k"); !errors.Is(err, kv.ErrType) {
+		t.Errorf("Get with another codec: %v, want ErrType", err)
+	}
+	if _, err := raw.Put(t.Context(), "k", []byte("x")); !errors.Is(err, kv.ErrType) {
+		t.Errorf("Put with another codec: %v, want ErrType", err)
+	}
+	if err := raw.Delete(t.Context(), "k"); err != nil {
+		t.Errorf("Delete: %v", err)
+	}
+	if _, err := raw.Put(t.Context(), "k", []byte("x")); err != nil {
+		t.Errorf("Put after Delete: %v", err)
+	}
+}
+
+func TestVersionIsTheSameOnAllNodes(t *testing.T) {
+	n := cluster(t, "a", "b")
+	version, err := texts(n[0]).Put(t.Context(), "k", "v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait(t, texts(n[1]), "k", "v")
+	e, found, err := texts(n[1]).Entry(t.Context(), "k")
+	if err != nil || !found || e.Version != version || e.Origin != "a" {
+		t.Errorf("Entry: %+v, %v, %v; want version %s by a", e, found, err, version)
+	}
+	if _, err := texts(n[1]).Put(t.Context(), "k", "w", kv.IfVersion(version)); err != nil {
+		t.Errorf("Put on the version of another node: %v", err)
+	}
+}
+
+func TestStatsAddUp(t *testing.T) {
+	n := cluster(t, "a", "b")
+	put(t, texts(n[0]), "k", "v")
+	wait(t, texts(n[1]), "k", "v")
+	for range 2 {
+		err := texts(n[0]).CAS(t.Context(), "k", func(in any) (any, bool, error) { return in.(string) + "+", false, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := n[0].Stats()
+	if s.CAS.Attempts != 2 || s.CAS.Successes != 2 {
+		t.Errorf("CAS %+v over two clients, want two successes", s.CAS)
+	}
+	if s.Keys != 1 || s.PacketsOut == 0 || s.BytesOut == 0 || s.Events["ready"] != 1 || s.Uptime <= 0 {
+		t.Errorf("stats %+v, want one key, packets, and that it got ready", s)
+	}
+	if in := n[1].Stats(); in.PacketsIn == 0 || in.Events["applied"] == 0 || in.Malformed != 0 || in.Dropped != 0 {
+		t.Errorf("stats of the other %+v, want packets and an applied cell, nothing malformed", in)
+	}
+}
+
+// until looks from time to time until ok holds.
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	ctx := within(t, 20*time.Second)
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for !ok() {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			t.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+func member(n *starling.Node, name string) starling.Member {
+	for _, m := range n.Members() {
+		if m.Name == name {
+			return m
+		}
+	}
+	return starling.Member{}
 }

@@ -1,0 +1,188 @@
+package starling
+
+import (
+	"bytes"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/starlingkv/starling/crdt"
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/engine"
+	"github.com/starlingkv/starling/internal/hlc"
+	"github.com/starlingkv/starling/internal/wire"
+	"github.com/starlingkv/starling/kv"
+)
+
+// frameOf is a frame of some length whose header names its sender.
+func frameOf(sender byte, length int) []byte {
+	b := make([]byte, length)
+	b[11] = sender
+	return b
+}
+
+func TestInboxIsBounded(t *testing.T) {
+	const size = 100
+	b := newInbox(3 * (size + frameCost))
+	for range 3 {
+		b.put(frameOf(1, size))
+	}
+	b.put(frameOf(2, size))
+	b.put(make([]byte, 5)) // too short to have a sender, and it has no room either
+	if got := b.lost(); got != 2 {
+		t.Errorf("dropped %d frames, want 2", got)
+	}
+	frames, lossy := b.take()
+	if len(frames) != 3 || !slices.Equal(lossy, []cell.Origin{2}) {
+		t.Errorf("took %d frames, lossy %v; want 3 and the sender 2", len(frames), lossy)
+	}
+	b.put(frameOf(4, size))
+	frames, lossy = b.take()
+	if len(frames) != 1 || len(lossy) != 0 {
+		t.Errorf("then took %d frames, lossy %v; want the room back and nobody lossy", len(frames), lossy)
+	}
+	select {
+	case <-b.ready:
+	default:
+		t.Error("the inbox does not say that something waits")
+	}
+}
+
+func TestInboxCopies(t *testing.T) {
+	b := newInbox(1000)
+	frame := frameOf(1, 20)
+	b.put(frame)
+	want := slices.Clone(frame)
+	clear(frame)
+	if frames, _ := b.take(); !bytes.Equal(frames[0], want) {
+		t.Error("the inbox kept the caller's slice")
+	}
+}
+
+// openInside opens a node of its own.
+func openInside(t *testing.T) *Node {
+	t.Helper()
+	n, err := Open(Options{Name: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+func TestDroppedAndGarbledPacketsAreCounted(t *testing.T) {
+	n := openInside(t)
+	n.inbox.limit = 0
+	n.inbox.put(frameOf(1, 30))
+	n.inbox.limit = maxInbox
+	n.inbox.put(frameOf(1, 30))
+	eventually(t, "one dropped and one malformed frame are counted", func() bool {
+		s := n.Stats()
+		return s.Dropped == 1 && s.Malformed == 1
+	})
+}
+
+func TestWatcherFarBehindIsToldAnew(t *testing.T) {
+	n := openInside(t)
+	c := n.Client(crdt.Register(kv.String))
+	for _, key := range []string{"a", "b"} {
+		if _, err := c.Put(t.Context(), key, "v"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := n.engine.Root()
+	if err := c.Delete(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	tell := func(ev kv.Event, err error) bool {
+		got = append(got, ev.Kind.String()+" "+ev.Key)
+		return err == nil
+	}
+	now := *n.engine.Root()
+	far := teller{s: c.store, yield: tell, told: old}
+	now.Rev = old.Rev + maxLag + 1
+	far.advance(&now)
+	if want := []string{"reset ", "put b", "synced "}; !slices.Equal(got, want) {
+		t.Errorf("far behind: told %q, want %q", got, want)
+	}
+	got = nil
+	near := teller{s: c.store, yield: tell, told: old}
+	now.Rev = old.Rev + maxLag
+	near.advance(&now)
+	if want := []string{"delete a"}; !slices.Equal(got, want) {
+		t.Errorf("not so far behind: told %q, want %q", got, want)
+	}
+}
+
+func TestOriginClashIsToldToMembers(t *testing.T) {
+	n := openInside(t)
+	was := n.engine.Origin()
+	// A cell under our origin that we never wrote: a clone of this process did.
+	const peer = 99
+	c := cell.New(cell.Spec{
+		Addr: cell.At("k", "r"), Codec: "string", Body: []byte("v"),
+		Ver: cell.Ver{T: hlc.Make(time.Now().UnixMilli(), 0), O: was, N: 1000},
+	})
+	hasher := n.engine.Hasher()
+	hasher.Seal(c)
+	n.step(engine.PeersChanged{Peers: []engine.Peer{{Name: "x", Origin: peer}}})
+	n.step(engine.Received{Frame: wire.Frame{
+		Header: wire.Header{Origin: peer, Now: c.Ver.T, Seq: 1},
+		Msg:    &wire.Delta{Groups: []wire.Group{{Cells: []*cell.Cell{c}}}},
+	}})
+	if n.engine.Origin() == was {
+		t.Fatal("the origin stayed")
+	}
+	eventually(t, "members are told the new origin", func() bool {
+		return n.Members()[0].Origin == n.engine.Origin().String()
+	})
+}
+
+// eventually looks from time to time until ok holds.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	limit := time.NewTimer(10 * time.Second)
+	defer limit.Stop()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for !ok() {
+		select {
+		case <-look.C:
+		case <-limit.C:
+			t.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+func TestConflictsAreBounded(t *testing.T) {
+	c := conflicts{ready: make(chan struct{}, 1)}
+	for range maxTells + 2 {
+		c.add(Conflict{Key: "k"})
+	}
+	if got := len(c.take()); got != maxTells || c.lost != 2 {
+		t.Errorf("%d wait and %d are lost, want %d and 2", got, c.lost, maxTells)
+	}
+}
+
+func TestEventsOfWorthAreLogged(t *testing.T) {
+	var out bytes.Buffer
+	n := &Node{log: slog.New(slog.NewTextHandler(&out, nil)), opts: Options{}}
+	n.dir.Store(&directory{names: map[cell.Origin]string{7: "peer"}})
+	n.ctx = t.Context()
+	n.happened(engine.Event{Kind: engine.EventNonConvergent, Peer: 7, Addr: cell.At("key", "r"), N: 3, Text: "why"})
+	n.happened(engine.Event{Kind: engine.EventApplied, Peer: 7})
+	for _, want := range []string{"non_convergent", "peer=peer", "key=key", "n=3", "text=why"} {
+		if !bytes.Contains(out.Bytes(), []byte(want)) {
+			t.Errorf("log %q lacks %q", out.String(), want)
+		}
+	}
+	if bytes.Count(out.Bytes(), []byte("\n")) != 1 {
+		t.Errorf("log %q, want one line", out.String())
+	}
+}
