@@ -144,8 +144,27 @@ func (r *Report) Unreached() []string {
 
 // Row is the line of docs/campaigns.md for this report.
 func (r *Report) Row(date, commit, command string) string {
-	return fmt.Sprintf("| %d..%d | %s | %s | `%s` | %.0f h | %d | %d |\n",
-		r.From, r.From+r.Done-1, date, commit, command, r.Virtual.Hours(), total(r.Counts.Faults), len(r.Bad))
+	return fmt.Sprintf("| %d..%d | %s | %s | `%s` | %.0f | %d | %d |\n",
+		r.From, r.From+r.Done-1, commit, date, command, r.Virtual.Hours(), total(r.Counts.Faults), len(r.Bad))
+}
+
+// String is the report for a person: how often each thing occurred, which seeds
+// violated what, and what should have occurred and did not.
+func (r *Report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seeds %d..%d, %.1f virtual hours\n", r.From, r.From+r.Done-1, r.Virtual.Hours())
+	r.Counts.Print(&b)
+	for _, bad := range r.Bad {
+		fmt.Fprintf(&b, "seed %d:\n", bad.Seed)
+		for _, v := range bad.Violations {
+			fmt.Fprintf(&b, "  %s\n", v)
+		}
+	}
+	for _, name := range r.Unreached() {
+		fmt.Fprintf(&b, "never occurred: %s\n", name)
+	}
+	fmt.Fprintf(&b, "%d of %d seeds violate an invariant\n", len(r.Bad), r.Done)
+	return b.String()
 }
 
 // PlantByName finds a planted bug by its number, as P1.
