@@ -223,7 +223,7 @@ func (h *Handler) refused(ctx context.Context, key string, err error) error {
 	switch p.kind.slug {
 	case "conflict":
 		p.kind = preconditionFailed
-		p.Detail = "the key has another version than the one asked for"
+		p.Detail = ""
 		if e, err := h.look(ctx, key); err == nil {
 			p.CurrentVersion = e.Version
 			if e.Version == "" {

@@ -23,11 +23,13 @@ type Node interface {
 
 // Member is a member of the cluster as the node sees it.
 type Member struct {
-	Name  string    `json:"name"`
-	Addr  string    `json:"addr"`
-	State string    `json:"state"` // alive, dead or left
-	Since time.Time `json:"since,omitzero"`
-	Self  bool      `json:"self,omitempty"`
+	Name   string    `json:"name"`
+	Addr   string    `json:"addr"`
+	State  string    `json:"state"` // alive, dead or left
+	Since  time.Time `json:"since,omitzero"`
+	Self   bool      `json:"self,omitempty"`
+	Origin string    `json:"origin,omitempty"` // marks what this run of its process writes
+	Native bool      `json:"native"`           // it speaks a protocol version that the node speaks
 }
 
 // Status is what a node knows of itself.
@@ -41,14 +43,16 @@ type Status struct {
 	Keys          int       `json:"keys"`
 	Tombstones    int       `json:"tombstones"`
 	Agreement     Agreement `json:"agreement"`
+	Foreign       []Foreign `json:"foreign"` // other clusters that were refused
 
 	Capabilities capabilities `json:"capabilities"`
 }
 
 // Agreement says how many of the other live members hold what this node holds.
 type Agreement struct {
-	Members int          `json:"members"` // this node among them
-	Agree   int          `json:"agree"`   // this node among them
+	Members int          `json:"members"`        // this node among them
+	Agree   int          `json:"agree"`          // this node among them
+	AsOf    time.Time    `json:"as_of,omitzero"` // what was written up to then was compared, everywhere
 	Differ  []Difference `json:"differ"`
 }
 
@@ -58,6 +62,14 @@ type Difference struct {
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since,omitzero"`
 	Keys   []string  `json:"keys,omitempty"` // some of those that differ
+}
+
+// Foreign is another cluster that knocked and was refused.
+type Foreign struct {
+	Cluster string    `json:"cluster"`
+	Addr    string    `json:"addr"`
+	Count   uint64    `json:"count"`
+	Last    time.Time `json:"last"`
 }
 
 type capabilities struct {
@@ -107,6 +119,9 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) error {
 	s.Capabilities = capabilitiesOf(h.reads.Capabilities())
 	if s.Agreement.Differ == nil {
 		s.Agreement.Differ = []Difference{}
+	}
+	if s.Foreign == nil {
+		s.Foreign = []Foreign{}
 	}
 	return reply(w, http.StatusOK, s)
 }

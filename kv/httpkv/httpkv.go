@@ -90,6 +90,10 @@ func (c *Client) JSON(ctx context.Context, path string, v any) error {
 	return c.server.json(ctx, path, v)
 }
 
+// Backend is the server's store below the codecs, for tools that take values of every kind as bytes. Its errors name no
+// operation and no key.
+func (c *Client) Backend() kv.Backend { return c.server }
+
 // Close ends the client and its views: their watches end, and every call returns kv.ErrClosed. It always returns nil, and
 // may be called again.
 func (c *Client) Close() error {

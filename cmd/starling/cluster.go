@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/starlingkv/starling/web"
+)
+
+// ask reads a route of the node into v and returns the document as it came, for JSON output.
+func (p *program) ask(c *cobra.Command, path string, v any) (json.RawMessage, error) {
+	client, err := p.dial(c)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(c.Context(), p.global.timeout)
+	defer cancel()
+	var document json.RawMessage
+	if err := client.JSON(ctx, path, &document); err != nil {
+		return nil, err
+	}
+	return document, json.Unmarshal(document, v)
+}
+
+func (p *program) membersCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "members",
+		Short: "list the members of the cluster as the node sees them",
+		Args:  arguments(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			var answer struct {
+				Members []web.Member `json:"members"`
+			}
+			if _, err := p.ask(c, "/v1/members", &answer); err != nil {
+				return err
+			}
+			rows := [][]string{{"NAME", "ADDR", "STATE", "SINCE"}}
+			var names strings.Builder
+			for _, m := range answer.Members {
+				rows = append(rows, []string{m.Name, m.Addr, m.State, age(m.Since, time.Now())})
+				names.WriteString(m.Name + "\n")
+			}
+			switch f := p.format(asTable); f {
+			case asJSON:
+				return p.json(f, answer.Members)
+			case asLines:
+				for _, m := range answer.Members {
+					if err := p.json(f, m); err != nil {
+						return err
+					}
+				}
+				return nil
+			case asRaw:
+				_, err := p.out.Write([]byte(names.String()))
+				return err
+			}
+			return p.table(rows)
+		},
+	}
+}
+
+func (p *program) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "tell how the node is, and whether the cluster agrees; exit code 7 if not",
+		Long: "Asks the node how it is, and the node asks every member whether it holds the same, leaving out what was written in\n" +
+			"the last ten seconds. The exit code is 7 if the node does not take writes or a member does not agree.",
+		Args: arguments(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			var s web.Status
+			document, err := p.ask(c, "/v1/status", &s)
+			if err != nil {
+				return err
+			}
+			switch f := p.format(asTable); f {
+			case asJSON, asLines:
+				err = p.json(f, document)
+			case asRaw:
+				_, err = fmt.Fprintf(p.out, "%d of %d agree\n", s.Agreement.Agree, s.Agreement.Members)
+			default:
+				err = p.table(statusRows(s, time.Now()))
+			}
+			if err != nil {
+				return err
+			}
+			if !s.Ready || s.Agreement.Agree < s.Agreement.Members {
+				return errDiffer
+			}
+			return nil
+		},
+	}
+}
+
+// statusRows tells a status to people.
+func statusRows(s web.Status, now time.Time) [][]string {
+	agree := fmt.Sprintf("%d of %d agree", s.Agreement.Agree, s.Agreement.Members)
+	if !s.Agreement.AsOf.IsZero() {
+		agree += ", as of " + age(s.Agreement.AsOf, now) + " ago"
+	}
+	rows := [][]string{
+		{"node", s.Node},
+		{"cluster", s.Cluster},
+		{"state", s.State},
+		{"uptime", age(now.Add(-time.Duration(s.UptimeSeconds*float64(time.Second))), now)},
+		{"keys", strconv.Itoa(s.Keys)},
+		{"agreement", agree},
+	}
+	for _, d := range s.Agreement.Differ {
+		text := d.Member + ": " + d.Reason
+		if !d.Since.IsZero() {
+			text += ", since " + age(d.Since, now)
+		}
+		if len(d.Keys) > 0 {
+			text += fmt.Sprintf(", as in %q", d.Keys)
+		}
+		rows = append(rows, []string{"differs", text})
+	}
+	for _, f := range s.Foreign {
+		rows = append(rows, []string{"refused", fmt.Sprintf("cluster %s at %s, %d times, last %s ago", f.Cluster, f.Addr, f.Count, age(f.Last, now))})
+	}
+	return rows
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/starlingkv/starling/kv"
+)
+
+// verb runs f against the node, within the timeout.
+func (p *program) verb(f func(ctx context.Context, store kv.Backend, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		client, err := p.dial(c)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		ctx, cancel := context.WithTimeout(c.Context(), p.global.timeout)
+		defer cancel()
+		return f(ctx, client.Backend(), args)
+	}
+}
+
+// load returns the entry of a key that must be there.
+func load(ctx context.Context, store kv.Backend, op, key string) (kv.Entry, error) {
+	err := kv.CheckKey(key)
+	if err != nil {
+		return kv.Entry{}, kv.Wrap(op, key, err)
+	}
+	e, err := store.Load(ctx, key)
+	if err == nil && e.Version == "" {
+		err = errAbsent
+	}
+	return e, kv.Wrap(op, key, err)
+}
+
+func (p *program) getCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "get KEY",
+		Short: "print the value of a key, and nothing else",
+		Args:  arguments(1, 1),
+		RunE: p.verb(func(ctx context.Context, store kv.Backend, args []string) error {
+			e, err := load(ctx, store, "get", args[0])
+			if err != nil {
+				return err
+			}
+			switch f := p.format(asRaw); f {
+			case asJSON, asLines:
+				return p.json(f, whole(e))
+			case asTable:
+				return p.table([][]string{{"KEY", "VERSION", "VALUE"}, {e.Key, e.Version, shown(rawOf(e))}})
+			}
+			value := rawOf(e)
+			if p.tty && !bytes.HasSuffix(value, []byte("\n")) {
+				value = append(value[:len(value):len(value)], '\n') // or the prompt would stand behind it
+			}
+			_, err = p.out.Write(value)
+			return err
+		}),
+	}
+}
+
+func (p *program) lsCommand() *cobra.Command {
+	var long bool
+	c := &cobra.Command{
+		Use:   "ls [PREFIX]",
+		Short: "list the keys, with -l what is known of them",
+		Args:  arguments(0, 1),
+	}
+	c.Flags().BoolVarP(&long, "long", "l", false, "show version, origin, age, size and codec too")
+	c.RunE = p.verb(func(ctx context.Context, store kv.Backend, args []string) error {
+		sel := kv.Selection{KeysOnly: true}
+		if len(args) > 0 {
+			sel.Prefix = args[0]
+		}
+		records := []record{}
+		rows := [][]string{{"KEY", "VERSION", "ORIGIN", "AGE", "SIZE", "CODEC"}}
+		for e, err := range store.Scan(ctx, sel) {
+			if err != nil {
+				return kv.Wrap("list", sel.Prefix, err)
+			}
+			records = append(records, facts(e))
+			rows = append(rows, []string{e.Key, e.Version, orDash(e.Origin), age(e.Updated, time.Now()), size(e.Size), e.Codec})
+		}
+		return p.list(records, rows, long)
+	})
+	return c
+}
+
+// list prints records as they are, or the rows that stand for them; of which only the first column unless it is to be long.
+func (p *program) list(records []record, rows [][]string, long bool) error {
+	switch f := p.format(asTable); {
+	case f == asJSON:
+		return p.json(f, records)
+	case f == asLines:
+		for _, r := range records {
+			if err := p.json(f, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	case long && f == asTable:
+		return p.table(rows)
+	}
+	var out bytes.Buffer
+	for _, row := range rows[1:] {
+		out.WriteString(row[0] + "\n")
+	}
+	_, err := p.out.Write(out.Bytes())
+	return err
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

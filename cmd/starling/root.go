@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/starlingkv/starling/kv"
+	"github.com/starlingkv/starling/kv/httpkv"
+)
+
+// globals are the flags of every verb.
+type globals struct {
+	addr    string
+	timeout time.Duration
+	output  format
+}
+
+// rootCommand builds the tree of verbs.
+func (p *program) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "starling",
+		Short:         "shared state for a fleet: a key-value store that agrees by gossip",
+		Args:          arguments(0, 0),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c, err) })
+	flags := root.PersistentFlags()
+	flags.StringVar(&p.global.addr, "addr", "http://127.0.0.1:7070", "address of the node to speak to")
+	flags.DurationVar(&p.global.timeout, "timeout", 10*time.Second, "how long one request may take; a watch only ends by it if it is given")
+	flags.VarP(&p.global.output, "output", "o", "table, json, jsonl or raw; the default depends on the verb and on whether stdout is a terminal")
+	root.AddCommand(
+		p.devCommand(), p.serverCommand(),
+		p.getCommand(), p.putCommand(), p.createCommand(), p.delCommand(), p.lsCommand(), p.watchCommand(), p.importCommand(),
+		p.membersCommand(), p.statusCommand(),
+		p.simCommand(), p.versionCommand(), exitCodesTopic(),
+	)
+	bindEnv(root)
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return p.fromEnv(c) }
+	return root
+}
+
+// envName is the environment variable of a flag.
+func envName(flag string) string {
+	return "STARLING_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// bindEnv names the variable of every flag in its help.
+func bindEnv(c *cobra.Command) {
+	name := func(f *pflag.Flag) { f.Usage += " [$" + envName(f.Name) + "]" }
+	c.LocalNonPersistentFlags().VisitAll(name)
+	c.PersistentFlags().VisitAll(name)
+	for _, sub := range c.Commands() {
+		bindEnv(sub)
+	}
+}
+
+// fromEnv sets what no flag has set. The line goes before the environment.
+func (p *program) fromEnv(c *cobra.Command) error {
+	var errs []error
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		name := envName(f.Name)
+		if value := p.getenv(name); value != "" && !f.Changed && f.Name != "help" {
+			if err := c.Flags().Set(f.Name, value); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			}
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		return usage(c, err)
+	}
+	return nil
+}
+
+// arguments wants from least to most arguments.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case c.Parent() == nil && len(args) > 0:
+			return usage(c, fmt.Errorf("there is no verb %q", args[0]))
+		case len(args) < least:
+			return usage(c, fmt.Errorf("%s: an argument is missing: %s", c.Name(), c.UseLine()))
+		case len(args) > most:
+			return usage(c, fmt.Errorf("%s: %q is too much: %s", c.Name(), args[most], c.UseLine()))
+		}
+		return nil
+	}
+}
+
+// dial returns a client of the node at --addr. Nothing is sent yet.
+func (p *program) dial(c *cobra.Command) (*httpkv.Client, error) {
+	client, err := httpkv.New(p.global.addr, kv.Bytes)
+	if err != nil {
+		return nil, usage(c, err)
+	}
+	return client, nil
+}

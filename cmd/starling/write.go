@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/starlingkv/starling/kv"
+)
+
+// writeFlags are the flags of put and create.
+type writeFlags struct {
+	ifVersion string
+	ifAbsent  bool
+	ttl       time.Duration
+	codec     string
+}
+
+func (w *writeFlags) bind(c *cobra.Command) {
+	c.Flags().DurationVar(&w.ttl, "ttl", 0, "let the value expire after this time")
+	c.Flags().StringVar(&w.codec, "codec", kv.Bytes.CodecID(), "the kind of value, as the programs that read it name it")
+}
+
+// write is the write the flags ask for.
+func (w *writeFlags) write(ctx context.Context) (kv.Write, error) {
+	var opts []kv.PutOption
+	switch {
+	case w.ttl < 0:
+		return kv.Write{}, fmt.Errorf("--ttl %v: want a time above zero", w.ttl)
+	case w.ifAbsent && w.ifVersion != "":
+		return kv.Write{}, errors.New("--if-absent and --if-version exclude each other")
+	case w.ifAbsent:
+		opts = append(opts, kv.IfAbsent())
+	case w.ifVersion != "":
+		opts = append(opts, kv.IfVersion(w.ifVersion))
+	}
+	return kv.PutWrite(ctx, append(opts, kv.TTL(w.ttl))...), nil
+}
+
+func (p *program) putCommand() *cobra.Command {
+	var flags writeFlags
+	c := &cobra.Command{
+		Use:   "put KEY [VALUE|-|@FILE]",
+		Short: "write a value and print its version; without a value, or with -, from stdin",
+		Args:  arguments(1, 2),
+	}
+	flags.bind(c)
+	c.Flags().StringVar(&flags.ifVersion, "if-version", "", "write only if the key has this version")
+	c.Flags().BoolVar(&flags.ifAbsent, "if-absent", false, "write only if the key is absent")
+	c.RunE = p.writer("put", &flags)
+	return c
+}
+
+func (p *program) createCommand() *cobra.Command {
+	flags := writeFlags{ifAbsent: true}
+	c := &cobra.Command{
+		Use:   "create KEY [VALUE|-|@FILE]",
+		Short: "write a value only if the key is absent",
+		Args:  arguments(1, 2),
+	}
+	flags.bind(c)
+	c.RunE = p.writer("create", &flags)
+	return c
+}
+
+func (p *program) writer(op string, flags *writeFlags) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		w, err := flags.write(c.Context())
+		if err != nil {
+			return usage(c, err)
+		}
+		body, err := p.value(args[1:])
+		if err != nil {
+			return err
+		}
+		return p.verb(func(ctx context.Context, store kv.Backend, args []string) error {
+			key := args[0]
+			err := kv.CheckKey(key)
+			var version string
+			if err == nil {
+				e := kv.Entry{Key: key, Value: kv.Raw(body), Codec: flags.codec, Size: len(body)}
+				version, err = store.Store(ctx, e, w)
+			}
+			if err != nil {
+				return kv.Wrap(op, key, err)
+			}
+			return p.written(record{Key: key, Version: version})
+		})(c, args)
+	}
+}
+
+// written prints what a write has come to.
+func (p *program) written(r record) error {
+	if f := p.format(asTable); f == asJSON || f == asLines {
+		return p.json(f, r)
+	}
+	_, err := io.WriteString(p.out, r.Version+"\n")
+	return err
+}
+
+// value is the value of the command line, from stdin or from a file. What comes from stdin or a file is taken as it is.
+func (p *program) value(args []string) ([]byte, error) {
+	if len(args) == 0 || args[0] == "-" {
+		return io.ReadAll(io.LimitReader(p.in, kv.MaxValue+1)) // one more, so that the node refuses what is too large
+	}
+	if name, ok := strings.CutPrefix(args[0], "@"); ok {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return io.ReadAll(io.LimitReader(f, kv.MaxValue+1))
+	}
+	return []byte(args[0]), nil
+}
+
+// deleted is what del prints as JSON.
+type deleted struct {
+	Key       string `json:"key"`
+	Tombstone bool   `json:"tombstone"`
+}
+
+func (p *program) delCommand() *cobra.Command {
+	var version string
+	c := &cobra.Command{
+		Use:   "del KEY",
+		Short: "delete a key",
+		Args:  arguments(1, 1),
+	}
+	c.Flags().StringVar(&version, "if-version", "", "delete only if the key has this version")
+	c.RunE = p.verb(func(ctx context.Context, store kv.Backend, args []string) error {
+		key := args[0]
+		if _, err := load(ctx, store, "delete", key); err != nil {
+			return err
+		}
+		w := kv.RemoveWrite()
+		if version != "" {
+			w = kv.RemoveWrite(kv.IfVersion(version))
+		}
+		if err := store.Drop(ctx, key, w); err != nil {
+			return kv.Wrap("delete", key, err)
+		}
+		if f := p.format(asTable); f == asJSON || f == asLines {
+			return p.json(f, deleted{Key: key, Tombstone: true})
+		}
+		return nil
+	})
+	return c
+}
+
+func size(n int) string { return strconv.Itoa(n) }
