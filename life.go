@@ -174,22 +174,24 @@ func (n *Node) WaitSynced(ctx context.Context) error {
 	if n.State() == Closed {
 		return kv.ErrClosed
 	}
-	failed := n.life.writable
-	for {
+	synced := n.life.synced
+	writable := n.life.writable
+	for synced != nil || writable != nil {
 		select {
-		case <-n.life.synced:
-			return nil
+		case <-synced:
+			synced = nil
+		case <-writable:
+			if err := n.Err(); err != nil {
+				return err
+			}
+			writable = nil
 		case <-n.life.ended:
 			return kv.ErrClosed
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", kv.ErrNotReady, kv.Ended(ctx))
-		case <-failed:
-			if err := n.Err(); err != nil {
-				return err
-			}
-			failed = nil
 		}
 	}
+	return nil
 }
 
 // usable returns why reads are not answered any more.

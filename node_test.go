@@ -421,3 +421,15 @@ func member(n *starling.Node, name string) starling.Member {
 	}
 	return starling.Member{}
 }
+
+func TestLargeValueIsFetched(t *testing.T) {
+	n := cluster(t, "a", "b", "c")
+	big := strings.Repeat("0123456789abcdef", 1<<16) // a mebibyte
+	put(t, texts(n[0]), "big", big)
+	for _, other := range n[1:] {
+		wait(t, texts(other), "big", big)
+		if s := other.Stats(); s.Events["fetch"] != 1 || s.Events["fetch_failed"] != 0 {
+			t.Errorf("%s: events %v, want one fetch that worked", other.Name(), s.Events)
+		}
+	}
+}
