@@ -214,14 +214,17 @@ func (f *fetches) dial(p *pusher) {
 		if len(f.dials) >= maxDials {
 			return
 		}
-		one, _ := f.queue.pop()
+		one, ok := f.queue.pop()
+		if !ok {
+			return // the last stream took what waited for the same source
+		}
 		if p.e.holds(one.ad.Cell.Dot()) {
 			f.drop(one) // a session was quicker
 			continue
 		}
-		to, ok := f.source(p, one)
+		to, known := f.source(p, one)
 		switch {
-		case !ok:
+		case !known:
 			one.tries = maxTries
 			f.again(p, one)
 		case one.from > p.now():
