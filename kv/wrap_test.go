@@ -279,6 +279,31 @@ func TestTyped(t *testing.T) {
 	}
 }
 
+// script is a client whose WatchKey tells these values.
+type script struct {
+	kv.Client
+	values []any
+}
+
+func (s script) WatchKey(_ context.Context, _ string, f func(any) bool) {
+	for _, v := range s.values {
+		if !f(v) {
+			return
+		}
+	}
+}
+
+func TestTypedWatchLeavesOtherTypesOut(t *testing.T) {
+	c := kv.Typed[string]{Client: script{values: []any{1.5, "b", nil, []byte("c"), "d"}}}
+	var got []string
+	for v, ok := range c.Watch(t.Context(), "k") {
+		got = append(got, fmt.Sprint(v, ok))
+	}
+	if want := []string{"btrue", "false", "dtrue"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // set stores something under the key.
 func set(ctx context.Context, t *testing.T, c kv.Versioned, key string) {
 	t.Helper()
