@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/starlingkv/starling/kv"
+	"github.com/starlingkv/starling/kv/httpkv"
+)
+
+// theBinary is built once, for the tests that need real processes.
+var theBinary struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if theBinary.dir != "" {
+		os.RemoveAll(theBinary.dir)
+	}
+	os.Exit(code)
+}
+
+// binary builds the command, as a user does.
+func binary(t testing.TB) string {
+	t.Helper()
+	b := &theBinary
+	b.once.Do(func() {
+		if b.dir, b.err = os.MkdirTemp("", "starling-test-"); b.err != nil {
+			return
+		}
+		if out, err := exec.Command("go", "build", "-o", b.dir, ".").CombinedOutput(); err != nil {
+			b.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+	return filepath.Join(b.dir, "starling")
+}
+
+// process is a running starling server.
+type process struct {
+	running
+	cmd  *exec.Cmd
+	talk *bytes.Buffer // what it wrote to stderr; read it only after the end
+	gone chan struct{}
+}
+
+// start starts a server and waits until it says where it is.
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{talk: new(bytes.Buffer), gone: make(chan struct{})}
+	p.cmd = exec.Command(binary(t), append([]string{"server", "-o", "json"}, args...)...)
+	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	p.cmd.Stderr = p.talk
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("stderr of %q:\n%s", args, p.talk)
+		}
+	})
+	said := make(chan error, 1)
+	go func() {
+		in := bufio.NewReader(out)
+		line, err := in.ReadBytes('\n')
+		if err == nil {
+			err = json.Unmarshal(line, &p.running)
+		}
+		said <- err
+		_, _ = io.Copy(io.Discard, in)
+		_ = p.cmd.Wait()
+		close(p.gone)
+	}()
+	select {
+	case err := <-said:
+		if err != nil {
+			<-p.gone
+			t.Fatalf("server %q did not say where it is: %v\n%s", args, err, p.talk)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatalf("server %q says nothing", args)
+	}
+	return p
+}
+
+// kill ends the process as a power cut would.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.gone
+}
+
+// client returns a client of the process.
+func (p *process) client(t *testing.T) *httpkv.Client {
+	t.Helper()
+	c, err := httpkv.New(p.HTTP, kv.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// verb runs one verb of the binary to its end.
+func verb(t *testing.T, stdin io.Reader, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, talk bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), binary(t), args...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &talk
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%q: %v", args, err)
+	}
+	return out.String(), talk.String(), cmd.ProcessState.ExitCode()
+}
