@@ -86,7 +86,7 @@ func eventsLast(e *env) {
 	e.settle()
 	slow.release()
 	for _, w := range []*watch{slow.watch, fast} {
-		w.await("the last state of every key", func(notes []note) bool {
+		w.awaitFinal("the last state of every key", func(notes []note) bool {
 			last := map[string]note{}
 			for _, n := range notes {
 				last[n.key] = n

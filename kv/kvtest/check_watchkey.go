@@ -75,6 +75,7 @@ func watchKeyLast(e *env) {
 	slow.release()
 	slow.awaitLast("the last value of a burst that it slept through", is("k", last))
 	for _, w := range []*watch{slow.watch, fast} {
+		w.awaitFinal("the last value of a burst", func(ns []note) bool { return is("k", last)(ns[len(ns)-1]) })
 		w.forward("k", append([]string{"start"}, wrote...))
 	}
 }
@@ -169,7 +170,7 @@ func watchPrefixLast(e *env) {
 	e.settle()
 	slow.release()
 	for _, w := range []*watch{slow.watch, fast} {
-		w.await("the last value of every key of a burst", func(notes []note) bool {
+		w.awaitFinal("the last value of every key of a burst", func(notes []note) bool {
 			for key, all := range wrote {
 				if got := texts(notes, key); len(got) == 0 || got[len(got)-1] != all[len(all)-1] {
 					return false

@@ -137,7 +137,7 @@ func eventualWatch(e *env) {
 		}
 	}
 	for _, w := range ws {
-		w.await("the last value of every key", func(notes []note) bool {
+		w.awaitFinal("the last value of every key", func(notes []note) bool {
 			for key, all := range wrote {
 				if got := texts(notes, key); len(got) == 0 || got[len(got)-1] != all[len(all)-1] {
 					return false
@@ -196,7 +196,7 @@ func eventualBurst(e *env) {
 		e.delete(key)
 	}
 	for _, w := range []*watch{early, e.watchBy(e.far, onEvents("k/"))} {
-		w.await("the last state of every key", func(notes []note) bool { return maps.Equal(state(notes), want) })
+		w.awaitFinal("the last state of every key", func(notes []note) bool { return maps.Equal(state(notes), want) })
 	}
 	if keys, err := e.far.List(e.ctx(), "k/"); err != nil || !slices.Equal(keys, slices.Sorted(maps.Keys(want))) {
 		e.Fatalf("List on the other member has %d keys, %v; want %d", len(keys), err, len(want))

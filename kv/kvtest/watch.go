@@ -216,6 +216,14 @@ func (w *watch) awaitLast(what string, want func(note) bool) []note {
 	})
 }
 
+// awaitFinal waits as await does, and once more after everybody had the time to say something else.
+func (w *watch) awaitFinal(what string, enough func([]note) bool) {
+	w.e.Helper()
+	w.await(what, enough)
+	w.e.settle()
+	w.await("still "+what, enough)
+}
+
 // awaitAny waits until some note satisfies want.
 func (w *watch) awaitAny(what string, want func(note) bool) []note {
 	w.e.Helper()
