@@ -122,24 +122,7 @@ func TestPrefixMapsEveryKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if keys, err := c.List(ctx, "p/"); err != nil || !slices.Equal(keys, []string{"p/", "p/a", "p/b"}) {
-			t.Errorf("the wrapped client has %q, %v", keys, err)
-		}
-		if keys, err := p.List(ctx, ""); err != nil || !slices.Equal(keys, []string{"a", "b"}) {
-			t.Errorf("List got %q, %v, want a and b", keys, err)
-		}
-		if e, ok, err := v.Entry(ctx, "a"); !ok || err != nil || e.Key != "a" || e.Version != version {
-			t.Errorf("Entry got %+v, %v, %v", e, ok, err)
-		}
-		if got := list(t, v, ""); got != "a b" {
-			t.Errorf("Entries got %q, want a b", got)
-		}
-		if got := list(t, v, "a"); got != "b" {
-			t.Errorf("Entries after a got %q, want b", got)
-		}
-		if at := p.(interface{ LastUpdateTime(string) time.Time }).LastUpdateTime("a"); at.IsZero() {
-			t.Error("LastUpdateTime does not find the key")
-		}
+		checkMappedReads(t, c, p, version)
 		if err := v.Remove(ctx, "a", kv.IfVersion("stale")); !errors.Is(err, kv.ErrConflict) {
 			t.Errorf("Remove of a stale version: got %v, want ErrConflict", err)
 		}
@@ -164,6 +147,30 @@ func TestPrefixMapsEveryKey(t *testing.T) {
 			t.Errorf("WatchKey got %q, want 1 <nil>", got)
 		}
 	})
+}
+
+// checkMappedReads checks what is read through p, the part of c below p/ that holds a and b.
+func checkMappedReads(t *testing.T, c, p kv.Client, version string) {
+	t.Helper()
+	v, ctx := p.(kv.Versioned), t.Context()
+	if keys, err := c.List(ctx, "p/"); err != nil || !slices.Equal(keys, []string{"p/", "p/a", "p/b"}) {
+		t.Errorf("the wrapped client has %q, %v", keys, err)
+	}
+	if keys, err := p.List(ctx, ""); err != nil || !slices.Equal(keys, []string{"a", "b"}) {
+		t.Errorf("List got %q, %v, want a and b", keys, err)
+	}
+	if e, ok, err := v.Entry(ctx, "a"); !ok || err != nil || e.Key != "a" || e.Version != version {
+		t.Errorf("Entry got %+v, %v, %v", e, ok, err)
+	}
+	if got := list(t, v, ""); got != "a b" {
+		t.Errorf("Entries got %q, want a b", got)
+	}
+	if got := list(t, v, "a"); got != "b" {
+		t.Errorf("Entries after a got %q, want b", got)
+	}
+	if at := p.(interface{ LastUpdateTime(string) time.Time }).LastUpdateTime("a"); at.IsZero() {
+		t.Error("LastUpdateTime does not find the key")
+	}
 }
 
 func TestPrefixNamesItsOwnKeysInErrors(t *testing.T) {
