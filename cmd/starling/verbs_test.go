@@ -1,0 +1,371 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/starlingkv/starling/kv"
+	"github.com/starlingkv/starling/kv/memkv"
+	"github.com/starlingkv/starling/web"
+)
+
+// fakeNode is the node of a store in memory. What it tells is fixed.
+type fakeNode struct{ status web.Status }
+
+func (fakeNode) Name() string  { return "n1" }
+func (f fakeNode) Ready() bool { return f.status.Ready }
+
+func (fakeNode) Members(context.Context) ([]web.Member, error) {
+	return []web.Member{
+		{Name: "n1", Addr: "10.0.0.1:7171", State: "alive", Self: true, Native: true},
+		{Name: "n2", Addr: "10.0.0.2:7171", State: "dead", Native: true},
+	}, nil
+}
+
+func (f fakeNode) Status(context.Context) (web.Status, error) { return f.status, nil }
+
+func goodStatus() web.Status {
+	return web.Status{
+		Node: "n1", Cluster: "prod", Backend: "gossip", State: "running", Ready: true, UptimeSeconds: 90, Keys: 2,
+		Agreement: web.Agreement{Members: 2, Agree: 2},
+	}
+}
+
+// fixture is a server with a few keys in it.
+func fixture(t *testing.T, status web.Status) (*memkv.Client, string) {
+	t.Helper()
+	mem := memkv.New(kv.Bytes)
+	srv := httptest.NewServer(web.New(web.Config{
+		Client: func(c kv.Codec) kv.Client { return mem.With(c) },
+		Node:   fakeNode{status},
+	}))
+	t.Cleanup(srv.Close)
+	t.Cleanup(func() { mem.Close() })
+	for key, value := range map[string]string{"a/1": "one\n", "a/2": "\xff\x00", "b": "text"} {
+		if _, err := mem.Put(t.Context(), key, []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return mem, srv.URL
+}
+
+// result is what one command line came to.
+type result struct {
+	out, err string
+	code     int
+}
+
+// run runs a command line in this process.
+func run(t *testing.T, addr, stdin string, edit func(*program), args ...string) result {
+	t.Helper()
+	var out, talk bytes.Buffer
+	env := map[string]string{"STARLING_ADDR": addr}
+	p := program{in: strings.NewReader(stdin), out: &out, err: &talk, getenv: func(name string) string { return env[name] }}
+	if edit != nil {
+		edit(&p)
+	}
+	code := p.run(t.Context(), args)
+	return result{out: out.String(), err: talk.String(), code: code}
+}
+
+// vary replaces what differs from run to run.
+var vary = regexp.MustCompile(`[0-9a-z]{9,13}-[0-9]+ *|"updated_at": ?"[^"]*"|VERSION +`)
+
+func (r result) steady() string {
+	return vary.ReplaceAllStringFunc(r.out, func(s string) string {
+		switch {
+		case strings.HasPrefix(s, `"`):
+			return `"updated_at":"T"`
+		case strings.HasPrefix(s, "VERSION"):
+			return "VERSION " // as wide as the versions below it
+		}
+		return "V"
+	})
+}
+
+func TestVerbs(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "value")
+	if err := os.WriteFile(file, []byte("of a file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const entryB = `{"key":"b","version":"V","updated_at":"T","size":4,"codec":"bytes","value":"text"}` + "\n"
+	for _, c := range []struct {
+		line  string
+		stdin string
+		code  int
+		out   string // with V and T for versions and times
+		after string // command lines to run then, and
+		then  string // what they print
+	}{
+		{line: "get a/1", out: "one\n"},
+		{line: "get a/2", out: "\xff\x00"},
+		{line: "get a/1 -o raw", out: "one\n"},
+		{line: "get b -o jsonl", out: entryB},
+		{line: "get a/2 -o jsonl", out: `{"key":"a/2","version":"V","updated_at":"T","size":2,"codec":"bytes","value_base64":"/wA="}` + "\n"},
+		{line: "get b -o table", out: "KEY  VERSION VALUE\nb    Vtext\n"},
+		{line: "get none", code: exitNotFound},
+		{line: "get", code: exitUsage},
+		{line: "get a b", code: exitUsage},
+		{line: "get b -o yaml", code: exitUsage},
+		{line: "get b --wrong", code: exitUsage},
+		{line: "gte b", code: exitUsage},
+		{line: "get b --addr nonsense", code: exitUsage},
+		{line: "get b --addr http://127.0.0.1:1", code: exitUnreachable},
+		{line: "ls --addr http://127.0.0.1:1", code: exitUnreachable},
+		{line: "watch b --addr http://127.0.0.1:1", code: exitUnreachable},
+		{line: "status --addr http://127.0.0.1:1", code: exitUnreachable},
+
+		{line: "put new value", out: "V\n", after: "get new", then: "value"},
+		{line: "put new", stdin: "from\nstdin\n", out: "V\n", after: "get new", then: "from\nstdin\n"},
+		{line: "put new -", stdin: "\xff", out: "V\n", after: "get new", then: "\xff"},
+		{line: "put new @" + file, out: "V\n", after: "get new", then: "of a file\n"},
+		{line: "put new @/no/such/file", code: exitError, after: "ls new"},
+		{line: "put a//../b v -o jsonl", out: `{"key":"a//../b","version":"V"}` + "\n", after: "get a//../b", then: "v"},
+		{line: "put new v --ttl 1h", out: "V\n", after: "get new", then: "v"},
+		{line: "put new v --ttl -1h", code: exitUsage, after: "ls new"},
+		{line: "put b v --if-version wrong", code: exitConflict, after: "get b", then: "text"},
+		{line: "put b v --if-absent", code: exitConflict, after: "get b", then: "text"},
+		{line: "put b v --if-absent --if-version x", code: exitUsage},
+		{line: "put b v --codec string", code: exitError, after: "get b", then: "text"},
+		{line: "create b v", code: exitConflict, after: "get b", then: "text"},
+		{line: "create new v", out: "V\n", after: "get new", then: "v"},
+
+		{line: "del b", after: "ls", then: "a/1\na/2\n"},
+		{line: "del b -o json", out: "{\n  \"key\": \"b\",\n  \"tombstone\": true\n}\n"},
+		{line: "del none", code: exitNotFound},
+		{line: "del b --if-version wrong", code: exitConflict, after: "get b", then: "text"},
+
+		{line: "ls", out: "a/1\na/2\nb\n"},
+		{line: "ls a/", out: "a/1\na/2\n"},
+		{line: "ls none"},
+		{line: "ls none -o json", out: "[]\n"},
+		{line: "ls b -l", out: "KEY  VERSION ORIGIN  AGE  SIZE  CODEC\nb    V-       0s   4     bytes\n"},
+		{line: "ls b -o jsonl", out: `{"key":"b","version":"V","updated_at":"T","size":4,"codec":"bytes"}` + "\n"},
+		{line: "ls a/ -o raw", out: "a/1\na/2\n"},
+
+		{line: "watch b --once", out: strings.Replace(entryB, "{", `{"event":"put",`, 1) + `{"event":"sync"}` + "\n"},
+		{line: "watch --prefix a/ --once -o raw", out: "one\n\n\xff\x00\n"},
+		{line: "watch --prefix a/ --once -o table", out: "put     a/1  \"one\\n\"\nput     a/2  \"\\xff\\x00\"\n"},
+		{line: "watch none --timeout 50ms", code: exitUnreachable, out: `{"event":"sync"}` + "\n"},
+		{line: "watch", code: exitUsage},
+		{line: "watch b --prefix a", code: exitUsage},
+
+		{line: "members", out: "NAME  ADDR           STATE  SINCE\nn1    10.0.0.1:7171  alive  -\nn2    10.0.0.2:7171  dead   -\n"},
+		{line: "members -o raw", out: "n1\nn2\n"},
+		{line: "members -o jsonl", out: `{"name":"n1","addr":"10.0.0.1:7171","state":"alive","self":true,"native":true}` + "\n" +
+			`{"name":"n2","addr":"10.0.0.2:7171","state":"dead","native":true}` + "\n"},
+		{line: "status", out: "node       n1\ncluster    prod\nstate      running\nuptime     1m\nkeys       2\nagreement  2 of 2 agree\n"},
+		{line: "status -o raw", out: "2 of 2 agree\n"},
+
+		{line: "import", stdin: `{"key":"a/1","value":"x"}` + "\n\n" + `{"key":"new","value_base64":"/w=="}`, after: "get new", then: "\xff"},
+		{line: "import - -o jsonl", stdin: `{"key":"new","value":"xy","origin":"left out"}`, out: `{"keys":1,"bytes":2}` + "\n"},
+		{line: "import", stdin: `{"key":"new","value":"s","codec":"string"}`, after: "get new", then: "s"},
+		{line: "import", stdin: `{"key":"new"}`, code: exitError},
+		{line: "import", stdin: `{"key":"new","value":"x","value_base64":"eA=="}`, code: exitError},
+		{line: "import", stdin: `{"key":"","value":"x"}`, code: exitUsage},
+		{line: "import", stdin: `{"key":`, code: exitError},
+		{line: "import /no/such/file", code: exitError},
+
+		{line: "help exit-codes", out: exitCodes + "\n\n"},
+		{line: "server --bind 0.0.0.0:0 --http 127.0.0.1:0", code: exitUsage},
+		{line: "server --bind 0.0.0.0:0 --http 127.0.0.1:0 --insecure", code: exitUsage},
+		{line: "server --bind 0.0.0.0:0 --http 127.0.0.1:0 --cluster c", code: exitUsage},
+		{line: "server --bind 127.0.0.1:0 --http :0 --cluster c", code: exitUsage},
+		{line: "server --bind 127.0.0.1:0 --cluster Bad_Name", code: exitUsage},
+		{line: "server --bind 127.0.0.1:0 --seed nowhere", code: exitUsage},
+		{line: "dev --nodes 0", code: exitUsage},
+		{line: "sim --plant P99", code: exitUsage},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			_, addr := fixture(t, goodStatus())
+			got := run(t, addr, c.stdin, nil, strings.Fields(c.line)...)
+			if got.code != c.code || got.steady() != c.out {
+				t.Fatalf("got exit code %d and %q, want %d and %q\nstderr: %s", got.code, got.steady(), c.code, c.out, got.err)
+			}
+			if (got.code != exitOK) != strings.HasPrefix(lastTalk(got.err), "starling: ") {
+				t.Errorf("exit code %d with the words %q", got.code, got.err)
+			}
+			if c.after == "" {
+				return
+			}
+			if then := run(t, addr, "", nil, strings.Fields(c.after)...); then.out != c.then {
+				t.Errorf("then %q prints %q, want %q", c.after, then.out, c.then)
+			}
+		})
+	}
+}
+
+// lastTalk is the line that names the error.
+func lastTalk(talk string) string {
+	for line := range strings.Lines(talk) {
+		if strings.HasPrefix(line, "starling: ") {
+			return line
+		}
+	}
+	return talk
+}
+
+// TestEveryVerbKnowsEveryFormat runs each verb that prints data in each format: JSON must parse, and the one of jsonl must
+// stand on one line each.
+func TestEveryVerbKnowsEveryFormat(t *testing.T) {
+	for _, line := range []string{"get b", "ls", "put x y", "create y z", "del b", "watch b --once", "members", "status", "version", "import"} {
+		for _, f := range []string{"table", "json", "jsonl", "raw"} {
+			_, addr := fixture(t, goodStatus())
+			got := run(t, addr, `{"key":"k","value":"v"}`, nil, append(strings.Fields(line), "-o", f)...)
+			if got.code != exitOK {
+				t.Errorf("%s -o %s: exit code %d: %s", line, f, got.code, got.err)
+			}
+			switch f {
+			case "json":
+				for dec := json.NewDecoder(strings.NewReader(got.out)); dec.More(); {
+					var v any
+					if err := dec.Decode(&v); err != nil {
+						t.Errorf("%s -o json: %v in %q", line, err, got.out)
+						break
+					}
+				}
+			case "jsonl":
+				for doc := range strings.Lines(got.out) {
+					if !json.Valid([]byte(doc)) {
+						t.Errorf("%s -o jsonl: %q is no document", line, doc)
+					}
+				}
+				if got.out == "" {
+					t.Errorf("%s -o jsonl prints nothing", line)
+				}
+			}
+		}
+	}
+}
+
+func TestStatusThatIsNotGood(t *testing.T) {
+	differs := goodStatus()
+	differs.Agreement.Agree = 1
+	differs.Agreement.Differ = []web.Difference{{Member: "n2", Reason: "differs in 3 places", Keys: []string{"k"}}}
+	starting := goodStatus()
+	starting.Ready, starting.State = false, "starting"
+	for name, status := range map[string]web.Status{`n2: differs in 3 places, as in ["k"]`: differs, "starting": starting} {
+		_, addr := fixture(t, status)
+		got := run(t, addr, "", nil, "status")
+		if got.code != exitCheck || !strings.Contains(got.out, name) || !strings.Contains(got.err, "next: ") {
+			t.Errorf("got exit code %d, %q and %q, want %d and %q", got.code, got.out, got.err, exitCheck, name)
+		}
+	}
+}
+
+func TestUnauthorised(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	defer srv.Close()
+	if got := run(t, srv.URL, "", nil, "get", "k"); got.code != exitUnauthorised {
+		t.Errorf("got exit code %d, want %d", got.code, exitUnauthorised)
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	_, addr := fixture(t, goodStatus())
+	onTTY := func(p *program) { p.tty = true }
+	if got := run(t, addr, "", onTTY, "get", "b"); got.out != "text\n" {
+		t.Errorf("get: got %q, want a line break before the prompt", got.out)
+	}
+	if got := run(t, addr, "", onTTY, "get", "a/1"); got.out != "one\n" {
+		t.Errorf("get: got %q, want no second line break", got.out)
+	}
+	if got := run(t, addr, "", onTTY, "watch", "b", "--once"); got.out != "put     b  text\n" {
+		t.Errorf("watch: got %q, want a line for people", got.out)
+	}
+}
+
+// TestEnvironment gives flags by their variables: the line goes before them, they before the default.
+func TestEnvironment(t *testing.T) {
+	_, addr := fixture(t, goodStatus())
+	env := func(pairs ...string) func(*program) {
+		return func(p *program) {
+			outer := p.getenv
+			p.getenv = func(name string) string {
+				for i := 0; i < len(pairs); i += 2 {
+					if pairs[i] == name {
+						return pairs[i+1]
+					}
+				}
+				return outer(name)
+			}
+		}
+	}
+	if got := run(t, addr, "", env("STARLING_OUTPUT", "jsonl"), "get", "b"); !strings.HasPrefix(got.out, "{") {
+		t.Errorf("STARLING_OUTPUT: got %q", got.out)
+	}
+	if got := run(t, addr, "", env("STARLING_OUTPUT", "jsonl"), "get", "b", "-o", "raw"); got.out != "text" {
+		t.Errorf("-o over STARLING_OUTPUT: got %q", got.out)
+	}
+	if got := run(t, addr, "", env("STARLING_PREFIX", "a/", "STARLING_ONCE", "true", "STARLING_OUTPUT", "raw"), "watch"); got.out != "one\n\n\xff\x00\n" {
+		t.Errorf("STARLING_PREFIX: got %q, %s", got.out, got.err)
+	}
+	if got := run(t, addr, "", env("STARLING_TIMEOUT", "soon"), "get", "b"); got.code != exitUsage || !strings.Contains(got.err, "STARLING_TIMEOUT") {
+		t.Errorf("a wrong variable: got exit code %d, %s", got.code, got.err)
+	}
+}
+
+// TestEveryFlagNamesItsVariable walks all verbs.
+func TestEveryFlagNamesItsVariable(t *testing.T) {
+	flags := 0
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Name == "help" {
+				return
+			}
+			flags++
+			name := "[$STARLING_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_")) + "]"
+			if strings.Count(f.Usage, name) != 1 {
+				t.Errorf("%s --%s: %q does not name %s once", c.CommandPath(), f.Name, f.Usage, name)
+			}
+		})
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk((&program{}).rootCommand())
+	if flags < 20 {
+		t.Errorf("saw %d flags only", flags)
+	}
+}
+
+func TestImportKeepsTheOrderOfAKey(t *testing.T) {
+	mem, addr := fixture(t, goodStatus())
+	var in strings.Builder
+	for range 200 {
+		for _, key := range []string{"x", "y", "z"} {
+			in.WriteString(`{"key":"` + key + `","value":"older"}` + "\n")
+		}
+	}
+	for _, key := range []string{"x", "y", "z"} {
+		in.WriteString(`{"key":"` + key + `","value":"last"}` + "\n")
+	}
+	if got := run(t, addr, in.String(), nil, "import"); got.code != exitOK || !strings.Contains(got.err, "imported 603 keys") {
+		t.Fatalf("got exit code %d, %s", got.code, got.err)
+	}
+	for _, key := range []string{"x", "y", "z"} {
+		if v, err := mem.Get(t.Context(), key); err != nil || string(v.([]byte)) != "last" {
+			t.Errorf("%s: got %s, %v", key, v, err)
+		}
+	}
+}
+
+func TestImportNamesTheLine(t *testing.T) {
+	_, addr := fixture(t, goodStatus())
+	got := run(t, addr, `{"key":"x","value":"v"}`+"\n"+`{"key":"y"}`, nil, "import")
+	if got.code != exitError || !strings.Contains(got.err, "line 2: ") {
+		t.Errorf("got exit code %d, %s", got.code, got.err)
+	}
+}
