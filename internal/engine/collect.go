@@ -62,8 +62,7 @@ func (e *Engine) collect() {
 	e.gcDue = e.now.Mono + e.cfg.GCInterval
 	before := e.counters.Events[EventCollected]
 	g := &e.graves
-	step := max(e.cfg.TombstoneEpoch.Milliseconds(), 1)
-	line := (e.clock.Physical() - e.cfg.MinTombstoneAge.Milliseconds()) / step
+	line := e.collectLine().Milli() / max(e.cfg.TombstoneEpoch.Milliseconds(), 1)
 	budget := collectPerStep
 	var open []int64
 	for len(g.epochs) > 0 && g.epochs[0] < line && budget > 0 {
@@ -80,6 +79,11 @@ func (e *Engine) collect() {
 	if budget == 0 && e.counters.Events[EventCollected] > before {
 		e.gcDue = e.now.Mono
 	}
+}
+
+// collectLine is the common epoch below which the dead are collected.
+func (e *Engine) collectLine() hlc.Time {
+	return floorTo(e.clock.Physical()-e.cfg.MinTombstoneAge.Milliseconds(), e.cfg.TombstoneEpoch)
 }
 
 // collectEpoch looks at the graves of one epoch and returns those that stay.
@@ -120,6 +124,11 @@ func (e *Engine) collectOne(g grave) fate {
 		return keepGrave
 	}
 	e.remove(s)
+	// The memory of it must outlive it here by the retention, however old it was:
+	// a cell that expired long after it was written, or the tombstone of a node
+	// that was away, would else be forgotten with its removal, taken again from
+	// whoever has not collected it yet, and go round for ever.
+	e.outlived(g.dot, e.collectLine())
 	e.event(Event{Kind: EventCollected, Addr: g.addr, Dot: g.dot})
 	return dropGrave
 }

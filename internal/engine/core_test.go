@@ -467,3 +467,22 @@ func TestPurgeRemovesExactlyThatDot(t *testing.T) {
 		t.Error("a purged dot left the context")
 	}
 }
+
+func TestMemoryOutlivesALateExpiry(t *testing.T) {
+	b := newBench(t, 1, nil)
+	far := newBench(t, 7, nil).commit(Write{Addr: cell.At("k", "r"), Codec: "bytes", Body: []byte("v"), Exp: wallStart + (40 * 24 * time.Hour).Milliseconds()})
+	b.join(far)
+	b.pass(40 * 24 * time.Hour)
+	b.pass(time.Hour)
+	if b.e.Root().Tree.Len() != 0 {
+		t.Fatal("the expired cell was not collected")
+	}
+	b.pass(24 * time.Hour)
+	if v := b.join(far); v != known {
+		t.Fatalf("a cell that was collected a day ago: %v, want %v", v, known)
+	}
+	b.pass(32 * 24 * time.Hour)
+	if b.e.Root().Ctx.Has(far.Dot()) {
+		t.Fatal("still remembered 32 days after it was collected")
+	}
+}

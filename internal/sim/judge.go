@@ -200,6 +200,8 @@ func (j *judge) told(n *Node, ev engine.Event) {
 	case engine.EventSession:
 		j.sound(n)
 		j.agreed(n, ev)
+	case engine.EventReturner: // it held nothing of it in this life
+		clear(j.lives[n.Index].ever)
 	case engine.EventClash:
 		if j.d.plant != engine.PlantReuseOrigin {
 			j.fail("I4", n, "told a clash of origin %v", ev.Peer)

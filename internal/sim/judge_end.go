@@ -149,6 +149,9 @@ func (j *judge) judgeLost(a cell.Addr, fin *cell.Cell) {
 		if x.deletes() && x.kills(top.cell) {
 			return
 		}
+		if x.cell.Addr == a && x.cell.ExpMS() != 0 && cell.Compare(x.cell, top.cell) > 0 {
+			return // it stood above, has expired and was collected
+		}
 	}
 	if fin == nil || cell.Compare(fin, top.cell) < 0 {
 		j.fail("I2", top.node, "the acknowledged write %v of %q at %v is lost", top.cell.Dot(), a, top.at)
