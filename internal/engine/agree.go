@@ -25,7 +25,7 @@ type PeerAgreement struct {
 }
 
 // Agrees reports whether the last judgement was that the two agree.
-func (a PeerAgreement) Agrees() bool { return a.Judged != 0 && a.Agreed == a.Judged }
+func (a PeerAgreement) Agrees() bool { return a.Judged != 0 && a.Since == 0 }
 
 // Agreement returns what is known for every live peer, in ring order. It must
 // not be called while a Step runs.

@@ -8,10 +8,12 @@ import (
 	"github.com/starlingkv/starling/internal/cell"
 )
 
-// The futility guard. Two cells that were exchanged by both sides and changed
-// neither of them will do so again: the pair is left out of the next sessions
-// with that peer until a back-off has passed or one of the two cells is
-// another. Nothing of it can happen while every cell is joined by the one rule;
+// The futility guard. Two cells that were exchanged by both sides in two
+// sessions and changed neither of them will not in the next: the pair is left
+// out of sessions with that peer until a back-off has passed or one of the two
+// cells is another, and while it is left out the two nodes do not agree. Once is
+// not enough: a packet may have brought during the session what the session
+// brought. Nothing of it can happen while every cell is joined by the one rule;
 // it keeps a rule that is wrong from costing bandwidth for ever.
 const (
 	futileFirst     = 30 * time.Second
@@ -35,11 +37,19 @@ type pairNote struct {
 // futilePairs is what one session knows of the guard: the pairs to leave out,
 // fixed when it began, and the pairs it exchanges.
 type futilePairs struct {
-	skip  map[pairKey]bool
-	noted []pairNote
+	skip    map[pairKey]bool
+	noted   []pairNote
+	skipped uint64
 }
 
-func (f *futilePairs) skips(k pairKey) bool { return f.skip[k] }
+// skips reports whether a pair is left out, and counts it.
+func (f *futilePairs) skips(k pairKey) bool {
+	if !f.skip[k] {
+		return false
+	}
+	f.skipped++
+	return true
+}
 
 func (f *futilePairs) note(k pairKey, a cell.Addr) {
 	if len(f.noted) < futilePairsMost {
@@ -52,7 +62,11 @@ type futileTable struct{ pairs map[pairKey]futilePair }
 
 type futilePair struct {
 	until, wait time.Duration
+	vain        int // sessions that exchanged it in vain
 }
+
+// futileAfter is how many sessions must exchange a pair in vain.
+const futileAfter = 2
 
 // at returns what a session that begins now leaves out.
 func (t *futileTable) at(now time.Duration) *futilePairs {
@@ -69,7 +83,7 @@ func (t *futileTable) at(now time.Duration) *futilePairs {
 }
 
 // learn takes the pairs that a session exchanged in vain and returns how many
-// of them are new.
+// of them are left out from now on and were not before.
 func (t *futileTable) learn(now time.Duration, vain []pairNote) int {
 	if t.pairs == nil {
 		t.pairs = make(map[pairKey]futilePair)
@@ -77,6 +91,11 @@ func (t *futileTable) learn(now time.Duration, vain []pairNote) int {
 	fresh := 0
 	for _, n := range vain {
 		p := t.pairs[n.key]
+		p.until = now
+		if p.vain++; p.vain < futileAfter {
+			t.pairs[n.key] = p
+			continue
+		}
 		if p.wait == 0 {
 			fresh++
 		}

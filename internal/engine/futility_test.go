@@ -30,11 +30,17 @@ func TestFutileExchangesAreGivenUp(t *testing.T) {
 	b.perform(b.e.end())
 	sent := func() int { n.ask(0, 1); return n.frames[wire.TypeCells] }
 
-	if sent() != 1 || a.told(EventNonConvergent) != 1 {
+	if sent() != 1 || a.told(EventNonConvergent) != 0 {
 		t.Fatalf("the first session: frames %v, told %d", n.frames, a.told(EventNonConvergent))
+	}
+	if sent() != 1 || a.told(EventNonConvergent) != 1 {
+		t.Fatalf("the second session: frames %v, told %d", n.frames, a.told(EventNonConvergent))
 	}
 	if sent() != 0 {
 		t.Errorf("the same pair was exchanged again: %v", n.frames)
+	}
+	if a.e.Agreement()[0].Agrees() {
+		t.Error("agreement is claimed while a pair is left out")
 	}
 	// The rest goes on as ever.
 	a.put("other", "1")

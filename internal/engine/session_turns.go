@@ -193,6 +193,7 @@ func (s *Session) context() *reconciler {
 func (s *Session) mayMerge() bool { return s.yes == saidYes || s.plant == PlantCtxIncomplete }
 
 func (s *Session) sayDone() {
+	s.found.count += s.futile.skipped // what is left out is not agreed upon
 	s.say(&wire.Done{Changed: s.changed, Differing: s.found.count})
 	s.done = true
 }
