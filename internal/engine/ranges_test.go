@@ -297,3 +297,49 @@ func BenchmarkRangesOf100000(b *testing.B) {
 		*p.outs[0], *p.outs[1] = outbox{}, outbox{}
 	}
 }
+
+func TestListsAreCutWhereNothingIsSplitAnyMore(t *testing.T) {
+	var cells []*cell.Cell
+	for i := range 60_000 {
+		cells = append(cells, cellAt(fmt.Sprintf("%08d", i), uint64(i+1), "x"))
+	}
+	p := newPair(t, cells, nil)
+	r := p.recs[0]
+	r.level = maxLevel
+	listed, in := 0, []wire.Range{{Mode: wire.ModeFP, Count: 50_000}}
+	for legs := 0; ; legs++ {
+		leg, err := r.answer(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.wantWhole(leg)
+		for _, g := range leg {
+			if len(g.Items) > 2*listChunk {
+				t.Errorf("a list of %d items", len(g.Items))
+			}
+			listed += len(g.Items)
+		}
+		if silent(leg) {
+			break
+		}
+		in = []wire.Range{{Mode: wire.ModeSkip}}
+	}
+	if listed != len(cells) || slices.Max(p.sizes) > wire.MaxFrame*3/4 {
+		t.Errorf("listed %d of %d, largest leg %d bytes", listed, len(cells), slices.Max(p.sizes))
+	}
+}
+
+func TestOverlappingRangesAreRefused(t *testing.T) {
+	var cells []*cell.Cell
+	for i := range 60_000 {
+		cells = append(cells, cellAt(fmt.Sprintf("%08d", i), uint64(i+1), "x"))
+	}
+	r := newPair(t, cells, nil).recs[0]
+	r.level = maxLevel
+	if _, err := r.answer([]wire.Range{{Mode: wire.ModeFP, Count: 50_000}}); err != nil || len(r.open) == 0 {
+		t.Fatalf("err %v, %d open", err, len(r.open))
+	}
+	if _, err := r.answer([]wire.Range{{Mode: wire.ModeFP, Count: 50_000}}); err == nil {
+		t.Error("ranges that overlap what is open were taken")
+	}
+}

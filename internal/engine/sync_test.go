@@ -435,3 +435,170 @@ func TestFollowUpAgreesAfterRepair(t *testing.T) {
 	}
 	_ = b
 }
+
+func TestTwoThatAskEachOtherRunOneSession(t *testing.T) {
+	n := newSyncNet(t, 2, nil)
+	n.meet()
+	n.run(time.Second)
+	n.nodes[0].put("a", "1")
+	n.nodes[1].put("b", "1")
+	n.quiet()
+	// Both HELLOs are under way at once.
+	var held []func()
+	n.drop = func(from, to *syncNode, m wire.Msg) bool {
+		f := wire.Frame{Header: wire.Header{Origin: from.e.Origin(), Now: from.e.Now()}, Msg: m}
+		held = append(held, func() { to.step(Received{Frame: f}) })
+		return true
+	}
+	for i, x := range n.nodes {
+		x.e.begin(x.reading())
+		x.e.sync.ask(n.nodes[1-i].e.Origin())
+		x.perform(x.e.end())
+	}
+	n.drop = nil
+	for _, deliver := range held {
+		deliver()
+	}
+	n.run(5 * time.Second)
+	n.wantEqual()
+	if n.frames[wire.TypeOpen] != 1 {
+		t.Errorf("%d sessions were opened, want 1", n.frames[wire.TypeOpen])
+	}
+}
+
+func TestNobodyAsksWhomItServes(t *testing.T) {
+	n := newSyncNet(t, 2, nil)
+	n.meet()
+	n.run(time.Second)
+	n.nodes[0].put("a", "1")
+	n.quiet()
+	served := false
+	n.between = func(_ int, _ *syncNode, m wire.Msg) bool {
+		if _, ok := m.(*wire.Ranges); ok && !served {
+			served = true
+			y := n.nodes[1].e
+			y.begin(n.nodes[1].reading())
+			y.sync.ask(n.nodes[0].e.Origin())
+			if y.sync.asked != nil {
+				t.Error("a peer was asked whose session runs here")
+			}
+			if len(y.sync.dirt) == 0 {
+				t.Error("the wish to ask was forgotten")
+			}
+			y.end()
+		}
+		return false
+	}
+	n.ask(0, 1)
+	if !served {
+		t.Fatal("no session ran")
+	}
+}
+
+func TestRepeatedHelloGetsThePinItHas(t *testing.T) {
+	n := newSyncNet(t, 2, nil)
+	n.meet()
+	n.run(time.Second)
+	a, b := n.nodes[0], n.nodes[1]
+	a.put("a", "1")
+	n.quiet()
+	var hello wire.Frame
+	n.drop = func(from, _ *syncNode, m wire.Msg) bool {
+		if from == a {
+			hello = wire.Frame{Header: wire.Header{Origin: a.e.Origin(), Now: a.e.Now()}, Msg: m}
+		}
+		return true
+	}
+	n.ask(0, 1)
+	for i := range 3 {
+		b.put(fmt.Sprint("b", i), "1")
+		fx := b.e.Step(b.reading(), Received{Frame: hello})
+		d, ok := fx.Send[0].Frame.Msg.(*wire.Hello)
+		if !ok || d.Kind != wire.TypeDiffer || len(b.e.sync.pins) != 1 || d.Tree != treeSum(b.e.sync.pins[0].root) {
+			t.Fatalf("answer %d: %+v, %d pins", i, fx.Send, len(b.e.sync.pins))
+		}
+		if i > 0 && d.Tree == treeSum(b.e.Root()) {
+			t.Error("the pin moved")
+		}
+	}
+}
+
+func TestPinsAreBounded(t *testing.T) {
+	n := newSyncNet(t, 40, func(_ int, c *Config) { c.MaxServed = 2 })
+	n.refuse = true
+	n.meet()
+	n.nodes[0].put("a", "1")
+	for i := 1; i < 40; i++ {
+		n.now += openDeadline
+		n.quiet()
+		n.ask(i, 0)
+		if got := len(n.nodes[0].e.sync.pins); got > 8 {
+			t.Fatalf("%d pins", got)
+		}
+	}
+}
+
+func TestJoinOpensTheGateOnlyWhenComplete(t *testing.T) {
+	n := newSyncNet(t, 2, func(i int, c *Config) { c.Alone, c.JoinWait = i == 0, time.Hour })
+	a, b := n.nodes[0], n.nodes[1]
+	a.put("k", "1")
+	cuts := 0
+	n.between = func(i int, _ *syncNode, m wire.Msg) bool {
+		if cuts < 3 && m.Type() == wire.TypeCells {
+			cuts++
+			return true
+		}
+		return false
+	}
+	n.meet()
+	for cuts < 3 {
+		if b.e.Ready() {
+			t.Fatal("a cut session opened the gate")
+		}
+		n.run(200 * time.Millisecond)
+	}
+	n.run(15 * time.Second)
+	if !b.e.Ready() || b.value("k") != "1" {
+		t.Errorf("ready %v, k %q", b.e.Ready(), b.value("k"))
+	}
+}
+
+func TestLongContextEntryIsSentInParts(t *testing.T) {
+	n := newSyncNet(t, 2, nil)
+	a := n.nodes[0]
+	a.e.begin(a.reading())
+	var last cell.Dot
+	for i := range uint64(20_000) {
+		last = cell.Dot{O: 42, N: 2*i + 1}
+		a.e.edit().ctx.Add(last, hlcAt(0))
+	}
+	a.perform(a.e.end())
+	n.meet()
+	n.wantEqual()
+	if !n.nodes[1].e.Root().Ctx.Has(last) || n.frames[wire.TypeCtx] < 2 {
+		t.Errorf("frames %v", n.frames)
+	}
+}
+
+func TestSessionCellsAreHandedToTheDigests(t *testing.T) {
+	n := newSyncNet(t, 2, nil)
+	a, b := n.nodes[0], n.nodes[1]
+	n.meet()
+	n.run(time.Second)
+	a.put("k", "1")
+	n.quiet()
+	n.ask(0, 1)
+	if got := b.e.push.digests.doubled; got > n.now {
+		t.Error("a difference of less than 2 s doubled the digests")
+	}
+	a.put("k", "2")
+	n.now += 3 * time.Second
+	n.quiet()
+	n.ask(0, 1)
+	if got := b.e.push.digests.doubled; got <= n.now {
+		t.Error("a difference older than 2 s did not double the digests")
+	}
+	if b.value("k") != "2" {
+		t.Error("the session brought nothing")
+	}
+}
