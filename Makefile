@@ -37,7 +37,7 @@ lint: need-go $(TOOLS) ## vet, staticcheck and gofumpt
 	if [ -n "$$unformatted" ]; then echo "gofumpt would change (run: bin/gofumpt -w .):"; echo "$$unformatted"; exit 1; fi
 
 sim: need-go ## a campaign: FROM= first seed, SEEDS= how many; adds a row to docs/campaigns.md
-	go run ./cmd/starling sim --from $(FROM) --seeds $(SEEDS) --record docs/campaigns.md
+	go run ./cmd/starling sim --from $(FROM) --seeds $(SEEDS) --state .sim/$(FROM)-$(SEEDS).json --record docs/campaigns.md
 
 fuzz: need-go ## every fuzz target for FUZZTIME= each
 	@FUZZTIME=$(FUZZTIME) tools/fuzz

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"runtime"
@@ -19,6 +20,7 @@ import (
 type simFlags struct {
 	from, seeds uint64
 	record      string
+	state       string
 	plant       string
 	workers     int
 }
@@ -34,6 +36,7 @@ func (p *program) simCommand() *cobra.Command {
 	flags.Uint64Var(&f.from, "from", 1, "first seed")
 	flags.Uint64Var(&f.seeds, "seeds", 500, "how many seeds")
 	flags.StringVar(&f.record, "record", "", "append a row about the campaign to this file")
+	flags.StringVar(&f.state, "state", "", "keep how far it came in this file, and go on from there")
 	flags.StringVar(&f.plant, "plant", "", "plant a bug first, as P1, and stop when it is found")
 	flags.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "seeds played at once")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -54,19 +57,46 @@ func (p *program) simCommand() *cobra.Command {
 }
 
 func (p *program) sim(ctx context.Context, campaign sim.Campaign, f simFlags) error {
-	r := campaign.Run(ctx, nil, func(r *sim.Report) {
+	at := commit(ctx)
+	sofar, err := loadState(at, f.state, campaign)
+	if err != nil {
+		return err
+	}
+	var unsaved error
+	r := campaign.Run(ctx, sofar, func(r *sim.Report) {
+		unsaved = saveState(at, f.state, r)
 		fmt.Fprintf(p.err, "%d of %d seeds, %d with violations, %.1f seeds/s\n",
 			r.Done, r.Seeds, len(r.Bad), float64(r.Done)/max(r.Elapsed.Seconds(), 0.001))
 	})
+	switch {
+	case unsaved != nil:
+		return unsaved
+	case r.Done < r.Seeds && campaign.StopAtFirst && r.FirstBad > 0:
+	case r.Done < r.Seeds:
+		return fmt.Errorf("stopped after %d of %d seeds%s", r.Done, r.Seeds, goOn(f.state))
+	}
 	if _, err := fmt.Fprint(p.out, r); err != nil {
 		return err
 	}
 	if f.record != "" && r.Done > 0 {
-		if err := appendRow(f.record, r.Row(time.Now().UTC().Format(time.DateOnly), commit(ctx), command(r))); err != nil {
+		if err := appendRow(f.record, r.Row(time.Now().UTC().Format(time.DateOnly), at, command(r))); err != nil {
+			return err
+		}
+	}
+	if f.state != "" {
+		if err := os.Remove(f.state); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	return verdict(r, f.plant)
+}
+
+// goOn says how a campaign that was stopped is continued.
+func goOn(state string) string {
+	if state == "" {
+		return ": with --state FILE the same command would go on from there"
+	}
+	return ": the same command goes on from there"
 }
 
 // verdict is the error of a campaign that found something, or missed what was planted.
