@@ -162,7 +162,8 @@ func TestDotsAreToldAsRuns(t *testing.T) {
 
 func TestManyOriginsTakeManyPackets(t *testing.T) {
 	x := newSolo(t, 3, nil)
-	for i := range 300 {
+	const dots = 1000
+	for i := range dots {
 		x.e.begin(x.reading())
 		c := x.foreign(cell.Origin(1000+2*i), 1, fmt.Sprint(i), "v", time.Second)
 		x.e.apply(c)
@@ -170,13 +171,19 @@ func TestManyOriginsTakeManyPackets(t *testing.T) {
 		x.perform(x.e.end())
 	}
 	told := make(map[cell.Dot]int)
-	for _, p := range only[*wire.Have](x.pass(3 * time.Second)) { // inspect checks the size
-		for _, r := range p.Frame.Msg.(*wire.Have).Runs {
-			told[cell.Dot{O: r.O, N: r.From}]++
+	for range 60 {
+		sent := only[*wire.Have](x.pass(50 * time.Millisecond)) // inspect checks the size
+		if len(sent) > maxTellPackets {
+			t.Errorf("%d HAVE in one tick", len(sent))
+		}
+		for _, p := range sent {
+			for _, r := range p.Frame.Msg.(*wire.Have).Runs {
+				told[cell.Dot{O: r.O, N: r.From}]++
+			}
 		}
 	}
-	if len(told) != 300 {
-		t.Errorf("%d of 300 dots were told", len(told))
+	if len(told) != dots {
+		t.Errorf("%d of %d dots were told", len(told), dots)
 	}
 	for d, n := range told {
 		if n != 3 {

@@ -227,7 +227,7 @@ func TestNewerBodyTakesThePlace(t *testing.T) {
 	x.recv(3, advertOf(two, newer))
 	x.recv(4, advertOf(one, old)) // too late
 	dials := x.dialed()
-	if len(dials) != 2 || dials[1].To != 3 || x.e.Stats().Pending != 1 {
+	if len(dials) != 2 || dials[1].To != 3 || x.e.Stats().Pending != 1 || len(x.e.push.fetches.byDot) != 1 {
 		t.Fatalf("dials %+v, pending %d", dials, x.e.Stats().Pending)
 	}
 	x.serve(dials[0], old)
@@ -288,23 +288,59 @@ func TestFetchesAreBounded(t *testing.T) {
 	}
 }
 
+// One stream per source at a time brings many bodies.
 func TestManyBodiesShareAStream(t *testing.T) {
+	const bodies = maxPerDial + 30
 	x := newSolo(t, 5, nil)
 	var cells []*cell.Cell
-	for i := range 10 {
+	for i := range bodies {
 		cells = append(cells, x.large(9, uint64(i+1), fmt.Sprint("k", i), bigBody(uint64(i), 9000+i)))
 	}
-	m := advertOf(wire.Span{}, cells...)
-	x.recv(2, m)
-	dials := x.dialed()
-	if len(dials) != 1 || len(dials[0].Fetch.Items) != 10 {
-		t.Fatalf("%d dials", len(dials))
+	x.recv(2, advertOf(wire.Span{}, cells...))
+	for _, items := range []int{maxPerDial, bodies - maxPerDial} {
+		dials := x.dialed()
+		if len(dials) != 1 || len(dials[0].Fetch.Items) != items {
+			t.Fatalf("%d dials, want one for %d bodies", len(dials), items)
+		}
+		x.serve(dials[0], cells...)
 	}
-	x.serve(dials[0], cells...)
-	for i := range 10 {
+	for i := range bodies {
 		if s := x.get(fmt.Sprint("k", i)); s == nil || s.Hash() != cells[i].Hash() {
 			t.Errorf("body %d is not here", i)
 		}
+	}
+}
+
+func TestSlowStreamIsNotGivenUp(t *testing.T) {
+	x := newSolo(t, 5, nil)
+	c := x.large(9, 1, "k", bigBody(1, 10_000))
+	x.recv(2, advertOf(wire.Span{}, c))
+	d := x.dialed()[0]
+	for off := 0; off < 10_000; off += 2_500 {
+		x.n.run(x.e.cfg.SessionIdle * 2 / 3)
+		x.chunk(2, &wire.Body{AddrVer: d.Fetch.Items[0], Total: 10_000, Offset: uint64(off), Bytes: c.Body[off : off+2_500]})
+	}
+	if x.get("k") == nil || len(x.dialed()) > 0 {
+		t.Error("a slow stream was given up")
+	}
+}
+
+func TestChunksOfNoStreamAreIgnored(t *testing.T) {
+	x := newSolo(t, 5, nil)
+	c := x.large(9, 1, "k", bigBody(1, 10_000))
+	x.recv(2, advertOf(wire.Span{}, c))
+	d := x.dialed()[0]
+	item := d.Fetch.Items[0]
+	x.chunk(3, &wire.Body{AddrVer: item, Total: 10_000, Bytes: c.Body})
+	x.chunk(3, &wire.Body{AddrVer: item, Total: 5, Bytes: c.Body[:5]})
+	if x.get("k") != nil || len(x.e.push.fetches.dials) != 1 {
+		t.Error("a chunk of a member that was not asked was taken")
+	}
+	// A length that was not announced ends the stream at once: it could go on
+	// for ever.
+	x.chunk(2, &wire.Body{AddrVer: item, Total: 1 << 20, Bytes: c.Body[:5]})
+	if len(x.e.push.fetches.dials) != 0 {
+		t.Error("a stream that promises more than was announced goes on")
 	}
 }
 

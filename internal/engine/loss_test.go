@@ -46,6 +46,7 @@ func TestOvertakingIsNoLoss(t *testing.T) {
 		t.Errorf("missing %b", lost.missing)
 	}
 	y := newSolo(t, 3, nil)
+	y.seq(1, 40)
 	for s := uint64(100); s > 40; s-- {
 		y.seq(1, s)
 	}

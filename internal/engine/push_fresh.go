@@ -36,7 +36,7 @@ type fresh struct {
 // freshSet is what waits to be pushed, oldest first in each class.
 type freshSet struct {
 	byAddr map[cell.Addr]*fresh
-	queues [numClasses]fifo[*fresh] // an entry counts in the queue of its class only
+	queues [numClasses]fifo[*fresh] // what changed its class is in both
 	spent  [numClasses]int          // bytes, since one class had nothing to send
 }
 
@@ -85,7 +85,7 @@ func (f *freshSet) next() *fresh {
 	return in
 }
 
-// head returns the oldest entry of a class, past those that left it.
+// head returns the oldest entry of a queue, past those that were sent.
 func (f *freshSet) head(class freshClass) *fresh {
 	q := &f.queues[class]
 	for {
@@ -93,7 +93,7 @@ func (f *freshSet) head(class freshClass) *fresh {
 		if !ok {
 			return nil
 		}
-		if in.class == class && f.byAddr[in.addr] == in {
+		if f.byAddr[in.addr] == in {
 			return in
 		}
 		q.pop()

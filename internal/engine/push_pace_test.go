@@ -27,6 +27,21 @@ func TestWindowGrowsWithTheRate(t *testing.T) {
 	}
 }
 
+func TestBusyNodeWaitsLonger(t *testing.T) {
+	x := newSolo(t, 200, nil)
+	for i := range 60 {
+		x.recv(1, deltaOf(arc(float64(i)/60, 0.2), x.foreign(1, uint64(i+1), fmt.Sprint(i), "v", time.Second)))
+	}
+	x.pass(quietWindow) // 240 cells to about 140 members
+	c := x.put("k", []byte("v"))
+	if got := hops(x.pass(midWindow-time.Microsecond), c.Dot()); len(got) > 0 {
+		t.Error("pushed before the window of a busy node was over")
+	}
+	if got := hops(x.pass(time.Microsecond), c.Dot()); len(got) == 0 {
+		t.Error("not pushed when the window was over")
+	}
+}
+
 func TestRateCountsOneSecond(t *testing.T) {
 	var r rate
 	for i := range 100 {
@@ -132,13 +147,13 @@ func TestFreshSetKeepsTheOrderOfEachClass(t *testing.T) {
 	add("a", relayedCells)
 	add("b", relayedCells)
 	add("c", ownCells)
-	add("a", ownCells)     // changes its class and waits behind c
-	add("b", relayedCells) // is there already
+	add("b", ownCells)     // changes its class and waits behind c
+	add("a", relayedCells) // is there already
 	var got []string
 	for in := f.next(); in != nil; in = f.next() {
 		got = append(got, in.addr.Key())
 	}
-	if want := []string{"c", "a", "b"}; !slices.Equal(got, want) {
+	if want := []string{"c", "b", "a"}; !slices.Equal(got, want) {
 		t.Errorf("order %v, want %v", got, want)
 	}
 	add("a", relayedCells)

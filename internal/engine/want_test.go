@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -94,6 +95,49 @@ func TestWantBringsWhatIsStoredNow(t *testing.T) {
 	x.recv(6, &wire.Want{Runs: run1(c.Ver.O, c.Ver.N)})
 	if x.dirtied(6) != 1 {
 		t.Errorf("who asks for what is long past is dirty %d times, want 1", x.dirtied(6))
+	}
+}
+
+// Answers wait for the budget, and then go by themselves.
+func TestAnswersWaitForTheBudget(t *testing.T) {
+	x := newSolo(t, 3, func(c *Config) { c.PacketsPerSec = 50 })
+	var last *cell.Cell
+	for i := range 100 {
+		last = x.put(fmt.Sprint(i), make([]byte, 1000))
+		x.pass(quietWindow)
+	}
+	x.n.run(20 * time.Second)
+	now := only[*wire.Delta](x.recv(3, &wire.Want{Runs: []cell.Run{{O: last.Ver.O, From: 1, Len: 100}}}))
+	if due := x.e.push.due(); due > x.e.push.now()+time.Second {
+		t.Errorf("the other answers are due in %v", due-x.e.push.now())
+	}
+	later := only[*wire.Delta](x.pass(10 * time.Second))
+	if len(now) == 0 || len(now) > 10 || len(now)+len(later) != 100 {
+		t.Errorf("%d answers at once, %d later, want 100 together and few at once", len(now), len(later))
+	}
+}
+
+func TestWantIsBounded(t *testing.T) {
+	x := newSolo(t, 3, nil)
+	var writes []Write
+	for i := range maxPerHave + 500 {
+		writes = append(writes, Write{Addr: cell.At(fmt.Sprint(i), "r"), Body: []byte("v")})
+	}
+	fx, err := x.e.Commit(x.reading(), Tx{Writes: writes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.perform(fx)
+	x.n.run(10 * time.Second)
+	before := len(x.outbox)
+	x.recv(3, &wire.Want{Runs: []cell.Run{{O: x.e.Origin(), From: 1, Len: maxPerHave + 500}}})
+	x.n.run(10 * time.Second)
+	sent := 0
+	for _, p := range only[*wire.Delta](x.outbox[before:]) {
+		sent += len(p.Frame.Msg.(*wire.Delta).Groups[0].Cells)
+	}
+	if sent != maxPerHave || x.dirtied(3) != 1 {
+		t.Errorf("%d answers to one WANT, dirty %d, want %d and 1", sent, x.dirtied(3), maxPerHave)
 	}
 }
 
