@@ -25,6 +25,8 @@ dev: need-go ## three nodes in one process on loopback
 test: need-go need-git need-cc ## every test of every module, with the race detector
 	@echo "test: product"
 	@go test -race -timeout 20m ./...
+	@echo "test: 500 seeds of the simulator, without the race detector: a seed is one goroutine"
+	@go run ./cmd/starling sim --from 1 --seeds 500
 	@for lab in $(LABS); do echo "test: $$lab"; (cd $$lab && go test -race -timeout 20m ./...) || exit 1; done
 	@echo "tested: product $(LABS)"
 
