@@ -129,6 +129,10 @@ func TestLateJoinerHoldsAll(t *testing.T) {
 	if err != nil || len(want) != keys-keys/3 {
 		t.Fatalf("List: %d keys, %v; want %d", len(want), err, keys-keys/3)
 	}
+	until(t, "b holds what a holds", func() bool {
+		got, err := texts(n[1]).List(t.Context(), "key/")
+		return err == nil && slices.Equal(got, want)
+	})
 	c := open(t, starling.Options{Name: "c", Seeds: []string{n[1].Addr()}})
 	if err := c.WaitSynced(within(t, 20*time.Second)); err != nil {
 		t.Fatal(err)

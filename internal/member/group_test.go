@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -283,6 +285,44 @@ func TestOwnAddressAmongSeedsIsNobody(t *testing.T) {
 	}
 	if a.onlyOwn(t.Context(), []string{own, "127.0.0.1:1"}) {
 		t.Error("a node with another seed is alone")
+	}
+}
+
+func TestNobodyCallsItself(t *testing.T) {
+	first := open(t, "a", "test")
+	at := first.Addr()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a := openAt(t, at, "a", "test", at.String(), "127.0.0.1:1")
+	want := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:1")}
+	if got := a.worthCalling(t.Context()); !slices.Equal(got, want) {
+		t.Errorf("a would call %v, want %v", got, want)
+	}
+	a.join(t.Context())
+	if !a.LastAnswer(time.Time{}).IsZero() {
+		t.Error("a counts itself as an answer")
+	}
+}
+
+// TestCloseWaitsForProbes closes a group while it waits for the answer of a
+// member that has just died.
+func TestCloseWaitsForProbes(t *testing.T) {
+	a := open(t, "a", "test")
+	b := open(t, "b", "test", a.Addr().String())
+	a.until(t, "a sees b", a.sees("b", Alive))
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a.until(t, "a misses an answer", func() bool { return strings.Contains(a.log.String(), "Failed UDP ping") })
+	if !a.linger.runs() {
+		t.Fatal("the goroutines of an open group are not found")
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if a.linger.runs() {
+		t.Error("Close left goroutines behind")
 	}
 }
 
