@@ -37,18 +37,16 @@ func TestProbeReadsAndChangesNothing(t *testing.T) {
 	b.put("young", "1")
 	n.quiet()
 	before := [3]*Root{a.e.Root(), b.e.Root(), c.e.Root()}
-	n.between = func(i int, _ *syncNode, m wire.Msg) bool {
-		switch m.(type) {
-		case *wire.Cells, *wire.Purge, *wire.Ctx, *wire.Shown:
-			t.Errorf("a probe sent %v", m.Type())
-		}
-		return false
-	}
 	a.step(Probe{})
 	n.run(900 * time.Millisecond)
 	for i, x := range n.nodes {
 		if r := x.e.Root(); treeSum(r) != treeSum(before[i]) || ctxSum(r) != ctxSum(before[i]) {
 			t.Errorf("a probe changed %s", x.name)
+		}
+	}
+	for _, f := range []wire.Type{wire.TypeCells, wire.TypePurge, wire.TypeCtx, wire.TypeShown} {
+		if n.frames[f] != 0 {
+			t.Errorf("a probe sent %v", f)
 		}
 	}
 	byName := map[string]PeerAgreement{}
@@ -70,7 +68,6 @@ func TestProbeReadsAndChangesNothing(t *testing.T) {
 	if len(n.packets) != 0 {
 		t.Errorf("a second probe within 30 s sent %v", n.packets)
 	}
-	n.between = nil
 	n.run(30 * time.Second)
 	n.wantEqual()
 	n.quiet()
@@ -83,81 +80,76 @@ func TestProbeReadsAndChangesNothing(t *testing.T) {
 	}
 }
 
+// sideState is what one side may hold at an address.
+type sideState struct {
+	name string
+	at   time.Duration
+	tomb bool
+}
+
+var sideStates = []sideState{
+	{name: "nothing"},
+	{"old", 10 * time.Second, false},
+	{"older", 9 * time.Second, false},
+	{"old tomb", 11 * time.Second, true},
+	{"older tomb", 8 * time.Second, true},
+	{"young", 99 * time.Second, false},
+	{"young tomb", 98 * time.Second, true},
+}
+
+// cell is the one that a node in this state holds, nil if none.
+func (s sideState) cell() *cell.Cell {
+	if s.at == 0 {
+		return nil
+	}
+	spec := cell.Spec{Addr: cell.At("key", "r"), Ver: cell.Ver{T: hlcAt(s.at), O: cell.Origin(s.at), N: 1}, Codec: "b", Tomb: s.tomb}
+	if !s.tomb {
+		spec.Body = []byte("v")
+	}
+	c := cell.New(spec)
+	h := cell.NewHasher("test")
+	h.Seal(c)
+	return c
+}
+
 // TestProbeJudgesEachAddress puts every combination of two sides' cells at an
-// address and compares with the definition.
+// address and compares with the definition of agreement.
 func TestProbeJudgesEachAddress(t *testing.T) {
-	type state struct {
-		name string
-		c    func(n *syncNet, key string) *cell.Cell
-	}
-	mk := func(at time.Duration, origin cell.Origin, tomb bool) func(*syncNet, string) *cell.Cell {
-		return func(n *syncNet, key string) *cell.Cell {
-			spec := cell.Spec{Addr: cell.At(key, "r"), Ver: cell.Ver{T: hlcAt(at), O: origin, N: 1}, Codec: "b", Tomb: tomb}
-			for _, k := range key {
-				spec.Ver.N += uint64(k)
-			}
-			if !tomb {
-				spec.Body = []byte("v")
-			}
-			c := cell.New(spec)
-			h := cell.NewHasher("test")
-			h.Seal(c)
-			return c
+	for _, x := range sideStates {
+		for _, y := range sideStates {
+			judgeOne(t, x, y, func(n *syncNet) { n.nodes[0].step(Probe{}) })
+			n := judgeOne(t, x, y, func(n *syncNet) { n.ask(0, 1) })
+			n.ask(0, 1) // what the first one replaced is remembered for longer
+			n.wantEqual()
 		}
 	}
-	states := []state{
-		{"nothing", nil},
-		{"old", mk(10*time.Second, 50, false)},
-		{"older", mk(9*time.Second, 51, false)},
-		{"old tomb", mk(11*time.Second, 52, true)},
-		{"older tomb", mk(8*time.Second, 53, true)},
-		{"young", mk(99*time.Second, 54, false)},
-		{"young tomb", mk(98*time.Second, 55, true)},
-	}
-	for _, mode := range []string{"probe", "session"} {
-		for i, x := range states {
-			for j, y := range states {
-				n := newSyncNet(t, 2, nil)
-				n.fill(100, 5)
-				n.now = 100 * time.Second
-				n.meet()
-				n.run(5 * time.Second)
-				n.quiet()
-				var cs [2]*cell.Cell
-				for k, st := range []state{x, y} {
-					if st.c != nil {
-						cs[k] = st.c(n, "key")
-						n.nodes[k].hold(cs[k])
-					}
-				}
-				if mode == "probe" {
-					n.nodes[0].step(Probe{})
-				} else {
-					n.ask(0, 1)
-				}
-				before := n.nodes[0].e.hBefore()
-				live := func(c *cell.Cell) bool { return c != nil && !c.Tomb }
-				want := i != j && (live(cs[0]) || live(cs[1]))
-				for _, c := range cs {
-					if c != nil && c.Ver.T >= before {
-						want = false
-					}
-				}
-				for k, node := range n.nodes {
-					if k == 1 && mode == "probe" && n.frames[wire.TypeDone] == 0 {
-						continue
-					}
-					if g := node.e.Agreement()[0]; g.Agrees() == want || (g.Differing != 0) != want {
-						t.Errorf("%s, %q against %q on node %d: %+v, want differing %v", mode, x.name, y.name, k, g, want)
-					}
-				}
-				if mode == "session" {
-					n.ask(0, 1) // what the first one replaced is remembered for longer
-					n.wantEqual()
-				}
-			}
+}
+
+func judgeOne(t *testing.T, x, y sideState, judge func(*syncNet)) *syncNet {
+	t.Helper()
+	n := newSyncNet(t, 2, nil)
+	n.fill(100, 5)
+	n.now = 100 * time.Second
+	n.meet()
+	n.run(5 * time.Second)
+	n.quiet()
+	before := n.nodes[0].e.hBefore()
+	young, live := false, false
+	for i, c := range []*cell.Cell{x.cell(), y.cell()} {
+		if c != nil {
+			n.nodes[i].hold(c)
+			young = young || c.Ver.T >= before
+			live = live || !c.Tomb
 		}
 	}
+	want := x != y && live && !young
+	judge(n)
+	for _, node := range n.nodes {
+		if g := node.e.Agreement()[0]; g.Agrees() == want || (g.Differing != 0) != want {
+			t.Errorf("%q against %q at %s, frames %v: %+v, want differing %v", x.name, y.name, node.name, n.frames, g, want)
+		}
+	}
+	return n
 }
 
 func TestAgreementIsNotClaimedOverAPlantedDivergence(t *testing.T) {

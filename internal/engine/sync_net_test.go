@@ -29,10 +29,17 @@ type syncNet struct {
 
 	packets  map[wire.Type]int
 	frames   map[wire.Type]int
-	bytes    int // of streams, bodies included
-	meta     int // of streams without CELLS and BODY
+	other    map[sentBy]int // packets that are not carried
+	bytes    int            // of streams, bodies included
+	meta     int            // of streams without CELLS and BODY
 	turns    int
 	inPacket int // bytes
+}
+
+// sentBy is a type of packet from one node.
+type sentBy struct {
+	from string
+	what wire.Type
 }
 
 type syncNode struct {
@@ -48,7 +55,7 @@ func newSyncNet(t *testing.T, n int, change func(i int, c *Config)) *syncNet {
 	t.Helper()
 	net := &syncNet{
 		t: t, codec: wire.New(cell.NewHasher("test")), now: time.Second,
-		packets: make(map[wire.Type]int), frames: make(map[wire.Type]int),
+		packets: make(map[wire.Type]int), frames: make(map[wire.Type]int), other: make(map[sentBy]int),
 	}
 	for i := range n {
 		cfg := Config{
@@ -105,6 +112,7 @@ func (n *syncNet) carry(from *syncNode, p Packet) {
 	switch p.Frame.Msg.(type) {
 	case *wire.Hello, *wire.InSync, *wire.Busy, *wire.Err:
 	default:
+		n.other[sentBy{from.name, p.Frame.Msg.Type()}]++
 		return
 	}
 	to := n.byOrigin(p.To)

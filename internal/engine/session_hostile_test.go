@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/wire"
+)
+
+func TestBrokenBodiesEndTheSession(t *testing.T) {
+	n := newSyncNet(t, 2, nil)
+	n.meet()
+	n.run(time.Second)
+	x := n.nodes[0]
+	c := cellAt("k", 5, "0123456789")
+	av := wire.AddrVer{Addr: c.Addr, Ver: c.Ver}
+	bare := c.Spec()
+	bare.Body = nil
+	begin := &wire.Cells{Cells: []*cell.Cell{cell.New(bare)}, Deferred: []wire.Deferral{{Len: 10}}}
+	half := &wire.Body{AddrVer: av, Total: 10, Bytes: []byte("01234")}
+	for name, frames := range map[string][]wire.Msg{
+		"nothing awaited": {half},
+		"another address": {begin, &wire.Body{AddrVer: wire.AddrVer{Addr: cell.At("x", "r"), Ver: c.Ver}, Total: 10, Bytes: []byte("01234")}},
+		"another length":  {begin, &wire.Body{AddrVer: av, Total: 11, Bytes: []byte("01234")}},
+		"a gap":           {begin, half, &wire.Body{AddrVer: av, Total: 10, Offset: 6, Bytes: []byte("6789")}},
+		"twice the same":  {begin, half, half},
+		"too much":        {begin, half, &wire.Body{AddrVer: av, Total: 10, Offset: 5, Bytes: []byte("567890")}},
+		"nothing in it":   {begin, &wire.Body{AddrVer: av, Total: 10}},
+		"another frame":   {begin, &wire.Shown{}},
+		"a bad index":     {&wire.Cells{Cells: begin.Cells, Deferred: []wire.Deferral{{Index: 1, Len: 10}}}},
+		"too long":        {&wire.Cells{Cells: begin.Cells, Deferred: []wire.Deferral{{Len: wire.MaxValue + 1}}}},
+	} {
+		s := newSession(x.e, x.e.sync.pinNow(n.nodes[1].e.Origin()), answering)
+		for i, m := range frames {
+			if state := s.Receive(m, x.step); (state == SessionOver) != (i == len(frames)-1) {
+				t.Errorf("%s: state %v after frame %d", name, state, i)
+			}
+		}
+		if m, ok := s.Next(); !ok || m.Type() != wire.TypeErr || s.Err() == nil {
+			t.Errorf("%s: the peer was not told", name)
+		}
+		if x.value("k") != "-" || s.end != EndAborted {
+			t.Errorf("%s: k = %q, end %v", name, x.value("k"), s.end)
+		}
+		x.e.sync.served = 0
+	}
+	s := newSession(x.e, x.e.sync.pinNow(n.nodes[1].e.Origin()), answering)
+	for _, m := range []wire.Msg{begin, half, &wire.Body{AddrVer: av, Total: 10, Offset: 5, Bytes: []byte("56789")}} {
+		s.Receive(m, x.step)
+	}
+	if x.value("k") != "0123456789" {
+		t.Errorf("a whole body: k = %q", x.value("k"))
+	}
+}
+
+func TestFramesOutOfTurnEndTheSession(t *testing.T) {
+	n := newSyncNet(t, 2, nil)
+	n.meet()
+	n.run(time.Second)
+	x := n.nodes[0]
+	x.put("k", "1")
+	open := &wire.Ranges{Ranges: []wire.Range{{Mode: wire.ModeSkip}}}
+	ctx := &wire.Ranges{Phase: wire.PhaseCtx, Ranges: open.Ranges}
+	for name, frames := range map[string][]wire.Msg{
+		"a context before ACCEPTED": {ctx},
+		"CTX before ACCEPTED":       {&wire.Ctx{}},
+		"ACCEPTED before SHOWN":     {&wire.Accepted{Yes: true}},
+		"SHOWN twice":               {&wire.Shown{}, &wire.Shown{}},
+		"ACCEPTED twice":            {&wire.Shown{}, &wire.Accepted{}, &wire.Accepted{}},
+		"the tree after SHOWN":      {&wire.Shown{}, open},
+		"DONE before ACCEPTED":      {&wire.Done{}},
+		"a HELLO":                   {&wire.Hello{Kind: wire.TypeHello}},
+		"gossip":                    {&wire.Delta{}},
+		"an ERR":                    {&wire.Err{Code: wire.CodeLimit}},
+	} {
+		s := newSession(x.e, x.e.sync.pinNow(n.nodes[1].e.Origin()), answering)
+		for i, m := range frames {
+			if state := s.Receive(m, x.step); (state == SessionOver) != (i == len(frames)-1) {
+				t.Errorf("%s: state %v after frame %d", name, state, i)
+			}
+		}
+		if s.end != EndAborted {
+			t.Errorf("%s: end %v", name, s.end)
+		}
+		x.e.sync.served = 0
+	}
+	probe := x.e.sync.pinNow(n.nodes[1].e.Origin())
+	probe.flags = wire.HelloProbe
+	for _, m := range []wire.Msg{&wire.Cells{}, &wire.Purge{}, &wire.Ctx{}, &wire.Shown{}, &wire.Accepted{}} {
+		if s := newSession(x.e, probe, answering); s.Receive(m, x.step) != SessionOver {
+			t.Errorf("a read-only session took %v", m.Type())
+		}
+		x.e.sync.served = 0
+	}
+}
+
+func TestUnknownFramesAreIgnored(t *testing.T) {
+	n := newSyncNet(t, 1, nil)
+	x := n.nodes[0]
+	s := newSession(x.e, x.e.sync.pinNow(7), answering)
+	if s.Receive(nil, x.step) != SessionRunning {
+		t.Error("a frame of a later version ended the session")
+	}
+}
