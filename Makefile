@@ -14,7 +14,7 @@ GO_MIN := 1.26
 TOOLS := bin/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint sim fuzz bench install-check need-go need-git need-cc
+.PHONY: help dev test lint sim planted fuzz bench install-check need-go need-git need-cc
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ lint: need-go $(TOOLS) ## vet, staticcheck and gofumpt
 
 sim: need-go ## a campaign: FROM= first seed, SEEDS= how many; adds a row to docs/campaigns.md
 	go run ./cmd/starling sim --from $(FROM) --seeds $(SEEDS) --state .sim/$(FROM)-$(SEEDS).json --record docs/campaigns.md
+
+planted: need-go ## how soon the simulator finds each planted bug: the figures of docs/planted.md
+	@for bug in P1 P2 P3 P4 P5 P6 P7 P8 P9 P11 P12 P13 P14 P16; do \
+		printf '%s: ' $$bug; \
+		go run ./cmd/starling sim --plant $$bug --seeds 2000 2>/dev/null | grep -a -m1 -A1 '^seed ' | tr '\n' ' ' || exit 1; echo; \
+	done
 
 fuzz: need-go ## every fuzz target for FUZZTIME= each
 	@FUZZTIME=$(FUZZTIME) tools/fuzz
