@@ -3,7 +3,6 @@ package starling_test
 import (
 	"log/slog"
 	"testing"
-	"time"
 
 	"github.com/starlingkv/starling"
 	"github.com/starlingkv/starling/crdt"
@@ -29,19 +28,6 @@ func storeOf(t testing.TB, n *starling.Node) kvtest.Store {
 			}
 		},
 	}
-}
-
-// TestContract holds one node to the contract.
-func TestContract(t *testing.T) {
-	kvtest.Run(t, kvtest.Suite{
-		New: func(t testing.TB, log *slog.Logger) kvtest.Store {
-			return storeOf(t, open(t, starling.Options{Name: "a", Logger: log}))
-		},
-		Starting: func(t testing.TB, log *slog.Logger) kvtest.Store {
-			// Nobody answers at this address, and nobody waits for it to.
-			return storeOf(t, open(t, starling.Options{Name: "a", Logger: log, Seeds: []string{"127.0.0.1:1"}, JoinWait: time.Hour}))
-		},
-	})
 }
 
 // TestContractOfCluster holds three nodes to its eventual form.

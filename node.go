@@ -73,7 +73,7 @@ func Open(opts Options) (*Node, error) {
 	seed := newSeed()
 	opts = opts.withDefaults(binary.BigEndian.Uint32(seed[:]))
 	n := newNode(opts, seed)
-	if err := n.open(); err != nil {
+	if err := n.open(nil); err != nil {
 		n.cancel()
 		return nil, fmt.Errorf("starling: %w", err)
 	}
@@ -124,8 +124,9 @@ func newOrigin(random *rand.Rand) cell.Origin {
 	}
 }
 
-// open binds the sockets and starts the goroutines.
-func (n *Node) open() error {
+// open binds the sockets, those of the host if network is nil, and starts the
+// goroutines.
+func (n *Node) open(network member.Network) error {
 	bind, err := n.opts.bind()
 	if err != nil {
 		return err
@@ -138,7 +139,7 @@ func (n *Node) open() error {
 	origin := n.engine.Origin()
 	n.group, err = member.Open(member.Config{
 		Name: n.opts.Name, Cluster: n.opts.Cluster, Bind: bind, Advertise: advertise,
-		Seeds: n.opts.Seeds, Log: n.log,
+		Seeds: n.opts.Seeds, Network: network, Log: n.log,
 		Timing: member.Timing{
 			ProbeInterval: t.ProbeInterval, ProbeTimeout: t.ProbeTimeout, GossipInterval: t.GossipInterval,
 			SuspicionMult: t.SuspicionMult, Rejoin: t.Rejoin,

@@ -180,7 +180,7 @@ func TestKilledNodeComesBack(t *testing.T) {
 	if err := n[1].Close(); err != nil { // without goodbye
 		t.Fatal(err)
 	}
-	until(t, "a sees b dead", func() bool { return member(n[0], "b").State == "dead" })
+	until(t, "a sees b dead", func() bool { return memberOf(n[0], "b").State == "dead" })
 	put(t, texts(n[0]), "while", "2")
 	if err := texts(n[0]).Delete(t.Context(), "before"); err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func TestKilledNodeComesBack(t *testing.T) {
 	wait(t, texts(again), "before", nil)
 	put(t, texts(again), "after", "3")
 	wait(t, texts(n[2]), "after", "3")
-	if m := member(n[0], "b"); m.State != "alive" || m.Addr != again.Addr() {
+	if m := memberOf(n[0], "b"); m.State != "alive" || m.Addr != again.Addr() {
 		t.Errorf("a sees b as %+v, want alive at %s", m, again.Addr())
 	}
 }
@@ -202,7 +202,7 @@ func TestClusterHealsWithoutSeeds(t *testing.T) {
 	if err := n[1].Close(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "a sees b dead", func() bool { return member(n[0], "b").State == "dead" })
+	until(t, "a sees b dead", func() bool { return memberOf(n[0], "b").State == "dead" })
 	put(t, texts(n[0]), "k", "v")
 	again := open(t, starling.Options{Name: "b", Bind: at})
 	wait(t, texts(again), "k", "v")
@@ -309,7 +309,7 @@ func TestLeave(t *testing.T) {
 	if got, err := a.List(t.Context(), "last/"); err != nil || len(got) != 50 {
 		t.Errorf("List: %d keys, %v; want all 50 writes before Leave", len(got), err)
 	}
-	until(t, "a sees that b left", func() bool { return member(n[0], "b").State == "left" })
+	until(t, "a sees that b left", func() bool { return memberOf(n[0], "b").State == "left" })
 	if err := n[1].Leave(t.Context()); !errors.Is(err, kv.ErrClosed) {
 		t.Errorf("Leave after Close: %v, want ErrClosed", err)
 	}
@@ -417,7 +417,7 @@ func until(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-func member(n *starling.Node, name string) starling.Member {
+func memberOf(n *starling.Node, name string) starling.Member {
 	for _, m := range n.Members() {
 		if m.Name == name {
 			return m
