@@ -213,3 +213,19 @@ func TestProbeOfManyDifferences(t *testing.T) {
 		t.Error("cells were sent")
 	}
 }
+
+func TestBothSidesJudgeAsOfOneTime(t *testing.T) {
+	for _, asks := range []int{0, 1} {
+		n := newSyncNet(t, 2, nil)
+		n.nodes[1].skew = -7 * time.Second
+		n.meet()
+		n.run(20 * time.Second)
+		n.nodes[0].put("k", "1")
+		n.quiet()
+		n.ask(asks, 1-asks)
+		a, b := n.nodes[0].e.Agreement()[0], n.nodes[1].e.Agreement()[0]
+		if a.Judged != b.Judged || a.Judged > n.nodes[1].e.hBefore() {
+			t.Errorf("asked by %d: judged as of %v and %v", asks, a.Judged, b.Judged)
+		}
+	}
+}

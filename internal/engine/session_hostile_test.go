@@ -103,3 +103,20 @@ func TestUnknownFramesAreIgnored(t *testing.T) {
 		t.Error("a frame of a later version ended the session")
 	}
 }
+
+func TestNothingIsShownBeforeThePeerIsDone(t *testing.T) {
+	n := newSyncNet(t, 2, nil)
+	n.meet()
+	n.run(time.Second)
+	x := n.nodes[0]
+	s := newSession(x.e, x.e.sync.pinNow(n.nodes[1].e.Origin()), answering)
+	// A leg that says something may come from a peer that has more to say.
+	s.Receive(&wire.Ranges{Ranges: []wire.Range{{Mode: wire.ModeWant, Want: []uint64{4711}}}}, x.step)
+	if m, ok := s.Next(); !ok || m.Type() != wire.TypeRanges {
+		t.Errorf("answered with %v", m)
+	}
+	s.Receive(&wire.Ranges{Ranges: []wire.Range{{Mode: wire.ModeSkip}}}, x.step)
+	if m, ok := s.Next(); !ok || m.Type() != wire.TypeShown {
+		t.Errorf("answered silence with %v", m)
+	}
+}

@@ -32,7 +32,10 @@ func TestSessionFindsWhatDiffers(t *testing.T) {
 			t.Logf("%d bytes of metadata, %d turns, frames %v", n.meta, n.turns, n.frames)
 			for i, x := range n.nodes {
 				if x.ends(EndComplete) != 1 {
-					t.Errorf("node %d: no complete session: %v", i, x.events)
+					t.Errorf("node %d: no complete session", i)
+				}
+				if !x.e.sync.synced {
+					t.Errorf("node %d does not know that it is complete", i)
 				}
 			}
 		})
@@ -44,6 +47,9 @@ func TestSessionMovesALargeState(t *testing.T) {
 	x := n.nodes[0]
 	for i := range 40 {
 		x.put(fmt.Sprintf("k%02d", i), string(bytes.Repeat([]byte{byte(i)}, i*i*700)))
+	}
+	for i := range 40 {
+		x.put(fmt.Sprintf("m%02d", i), string(bytes.Repeat([]byte{byte(i)}, inlineBytes-i)))
 	}
 	x.put("huge", string(bytes.Repeat([]byte("x"), 3<<20)))
 	for i := range 3000 {
@@ -140,6 +146,9 @@ func TestCutSessionChangesNothingButItsCells(t *testing.T) {
 				t.Fatalf("cut %d: %s still runs a session", cut, x.name)
 			}
 		}
+		if done := a.ends(EndComplete) + b.ends(EndComplete); !whole && done == 0 && a.told(EventDirty)+b.told(EventDirty) != 1 {
+			t.Errorf("cut %d: who asked does not ask again", cut)
+		}
 		if whole {
 			n.wantEqual()
 			if cut < 8 {
@@ -197,7 +206,7 @@ func TestRefusedCellKeepsTheContextOut(t *testing.T) {
 		t.Error("the author was not told why")
 	}
 	if b.ends(EndPartial) == 0 || b.e.sync.synced {
-		t.Errorf("a partial session counted as complete: %v", b.events)
+		t.Error("a partial session counted as complete")
 	}
 	n.now += 2 * time.Minute
 	n.forget()

@@ -125,8 +125,8 @@ func (s *Session) sayShown() {
 // onShown either ends the peer's turn, and this side shows the rest and
 // answers; or it is the answer to this side's own SHOWN.
 func (s *Session) onShown() error {
-	if s.peerShown {
-		return errProtocol
+	if s.peerShown || len(s.tree.open) > 0 {
+		return errProtocol // it was told that something is open here
 	}
 	s.peerShown = true
 	if !s.shown {

@@ -110,29 +110,18 @@ func (s *syncer) markAgain(o cell.Origin, due time.Duration) {
 }
 
 // guardFutile records what a complete session exchanged without any change on
-// either side, and that still stands as it was.
+// either side. Where a packet has changed something meanwhile, the pair is
+// another from now on.
 func (s *syncer) guardFutile(ses *Session) {
 	p := s.of(ses.peer)
 	if p == nil || ses.end != EndComplete || ses.changed+ses.peerResult.Changed > 0 {
 		return
 	}
-	var vain []pairNote
-	for _, n := range ses.futile.noted {
-		if n.addr == "" || s.unchanged(ses, n.addr) {
-			vain = append(vain, n)
-		}
-	}
+	vain := ses.futile.noted
 	if len(vain) == 0 {
 		return
 	}
 	if p.futile.learn(s.e.now.Mono, vain) > 0 {
 		s.e.event(Event{Kind: EventNonConvergent, Peer: ses.peer, Addr: vain[0].addr, N: uint64(len(vain))})
 	}
-}
-
-// unchanged reports whether an address holds what was pinned.
-func (s *syncer) unchanged(ses *Session, a cell.Addr) bool {
-	was, _ := ses.root.Tree.Get(string(a))
-	is := s.e.at(a)
-	return was != nil && is != nil && was.Hash() == is.Hash()
 }
