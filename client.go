@@ -2,10 +2,13 @@ package starling
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/starlingkv/starling/crdt"
@@ -117,12 +120,12 @@ func (s *store) keys(r *engine.Root, lo, hi string) iter.Seq2[kv.Entry, belongs]
 // entry puts a key together from its visible cells.
 func (s *store) entry(key string, cells []*cell.Stored) (kv.Entry, belongs) {
 	var sum tree.Agg
-	own := make([]*cell.Stored, 0, 1)
 	for _, c := range cells {
 		sum = sum.Add(c.Agg())
-		if c.Class == s.kind.Class() {
-			own = append(own, c)
-		}
+	}
+	own, foreign := cells, func(c *cell.Stored) bool { return c.Class != s.kind.Class() }
+	if slices.ContainsFunc(cells, foreign) {
+		own = slices.DeleteFunc(slices.Clone(cells), foreign)
 	}
 	whole, whose := crdt.Whole{}, ours
 	if len(own) > 0 {
@@ -136,7 +139,7 @@ func (s *store) entry(key string, cells []*cell.Stored) (kv.Entry, belongs) {
 	e := kv.Entry{
 		Key:     key,
 		Value:   kv.Raw(whole.Body),
-		Version: fmt.Sprintf("%016x%016x", sum.FPLive[0], sum.FPLive[1]),
+		Version: version(sum.FPLive),
 		Updated: time.UnixMilli(whole.Last.Ver.T.Milli()),
 		Origin:  s.node.nameOf(whole.Last.Ver.O),
 		Codec:   whole.Codec,
@@ -146,6 +149,14 @@ func (s *store) entry(key string, cells []*cell.Stored) (kv.Entry, belongs) {
 		e.Expires = time.UnixMilli(whole.Exp)
 	}
 	return e, whose
+}
+
+// version is the fingerprint of the visible cells of a key.
+func version(fp [2]uint64) string {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], fp[0])
+	binary.BigEndian.PutUint64(b[8:], fp[1])
+	return hex.EncodeToString(b[:])
 }
 
 // nameOf is who writes as o.

@@ -2,6 +2,7 @@ package starling
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"slices"
 	"testing"
@@ -184,5 +185,52 @@ func TestEventsOfWorthAreLogged(t *testing.T) {
 	}
 	if bytes.Count(out.Bytes(), []byte("\n")) != 1 {
 		t.Errorf("log %q, want one line", out.String())
+	}
+}
+
+// TestKeyWithOtherClasses looks at a key that a later version has put cells of
+// its own kinds under.
+func TestKeyWithOtherClasses(t *testing.T) {
+	n := openInside(t)
+	c := n.Client(crdt.Register(kv.String))
+	write := func(key, sub string) {
+		t.Helper()
+		_, err := n.commit(func(int64) engine.Tx {
+			return engine.Tx{Writes: []engine.Write{{Addr: cell.At(key, sub), Codec: "string", Body: []byte("other")}}}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("other", "mfield")
+	if _, err := c.Get(t.Context(), "other"); !errors.Is(err, kv.ErrType) {
+		t.Errorf("Get of a key of another class: %v, want ErrType", err)
+	}
+	err := c.CAS(t.Context(), "other", func(any) (any, bool, error) { return "mine", false, nil })
+	if !errors.Is(err, kv.ErrType) {
+		t.Errorf("CAS on it: %v, want ErrType", err)
+	}
+	if _, err := c.Put(t.Context(), "other", "mine"); !errors.Is(err, kv.ErrType) {
+		t.Errorf("Put on it: %v, want ErrType", err)
+	}
+	first, err := c.Put(t.Context(), "both", "mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("both", "mfield")
+	e, _, err := c.Entry(t.Context(), "both")
+	if err != nil || e.Value != "mine" || e.Version == first {
+		t.Errorf("Entry of a key of two classes: %+v, %v; want its own value and another version", e, err)
+	}
+	if keys, err := c.List(t.Context(), ""); err != nil || !slices.Equal(keys, []string{"both"}) {
+		t.Errorf("List: %q, %v; want only the key of this class", keys, err)
+	}
+	for _, key := range []string{"other", "both"} {
+		if err := c.Delete(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if live := n.Stats().Keys; live != 0 {
+		t.Errorf("%d cells outlived Delete, want none of any class", live)
 	}
 }
