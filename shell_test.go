@@ -234,3 +234,23 @@ func TestKeyWithOtherClasses(t *testing.T) {
 		t.Errorf("%d cells outlived Delete, want none of any class", live)
 	}
 }
+
+func TestWrongClockRefusesWrites(t *testing.T) {
+	n := openInside(t)
+	c := n.Client(crdt.Register(kv.String))
+	if _, err := c.Put(t.Context(), "k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	// The wall clock was an hour ahead for a moment.
+	ahead := n.reading()
+	ahead.Wall += time.Hour.Milliseconds()
+	n.mu.Lock()
+	n.engine.Step(ahead, engine.Tick{})
+	n.mu.Unlock()
+	if _, err := c.Put(t.Context(), "k", "w"); !errors.Is(err, kv.ErrClockSkew) {
+		t.Errorf("Put: %v, want ErrClockSkew", err)
+	}
+	if v, err := c.Get(t.Context(), "k"); v != "v" || err != nil {
+		t.Errorf("Get: %v, %v; want reads to go on", v, err)
+	}
+}
