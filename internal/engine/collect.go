@@ -16,33 +16,62 @@ const collectPerStep = 1024
 
 // graves holds what may be collected one day, by common epoch: each entry is
 // looked at once its epoch is due, so that collection costs what is due and
-// never walks the state.
+// never walks the state. An address has one entry, for what is stored there, so
+// that a lease renewed every second leaves nothing behind.
 type graves struct {
-	byEpoch map[int64][]grave
+	byEpoch map[int64][]cell.Addr
 	epochs  []int64 // keys of byEpoch, ascending
+	at      map[cell.Addr]grave
 }
 
-// add puts a grave into its epoch.
-func (g *graves) add(epoch int64, in grave) {
-	if g.byEpoch == nil {
-		g.byEpoch = make(map[int64][]grave)
+// grave is where the entry of an address stands.
+type grave struct {
+	epoch int64
+	index int
+}
+
+// add puts an address into an epoch.
+func (g *graves) add(epoch int64, a cell.Addr) {
+	if g.at == nil {
+		g.byEpoch, g.at = make(map[int64][]cell.Addr), make(map[cell.Addr]grave)
 	}
-	if len(g.byEpoch[epoch]) == 0 {
+	list := g.byEpoch[epoch]
+	if len(list) == 0 {
 		at, _ := slices.BinarySearch(g.epochs, epoch)
 		g.epochs = slices.Insert(g.epochs, at, epoch)
 	}
-	g.byEpoch[epoch] = append(g.byEpoch[epoch], in)
+	g.at[a] = grave{epoch, len(list)}
+	g.byEpoch[epoch] = append(list, a)
 }
 
-// grave names one version of one address.
-type grave struct {
-	addr cell.Addr
-	dot  cell.Dot
+// remove takes an address out. The last one of its epoch takes its place.
+func (g *graves) remove(a cell.Addr) {
+	in, ok := g.at[a]
+	if !ok {
+		return
+	}
+	delete(g.at, a)
+	list := g.byEpoch[in.epoch]
+	last := len(list) - 1
+	if in.index != last {
+		list[in.index] = list[last]
+		g.at[list[last]] = in
+	}
+	list[last] = ""
+	if last > 0 {
+		g.byEpoch[in.epoch] = list[:last]
+		return
+	}
+	delete(g.byEpoch, in.epoch)
+	at, _ := slices.BinarySearch(g.epochs, in.epoch)
+	g.epochs = slices.Delete(g.epochs, at, at+1)
 }
 
-// bury notes a stored cell that collection must look at when its age is due:
-// tombstones and Floors by their time, cells with a time to live by its end.
+// bury notes what is stored now if collection must look at it when its age is
+// due: tombstones and Floors by their time, cells with a time to live by its
+// end.
 func (e *Engine) bury(s *cell.Stored) {
+	e.graves.remove(s.Addr)
 	var ms int64
 	switch {
 	case s.Tomb:
@@ -52,31 +81,27 @@ func (e *Engine) bury(s *cell.Stored) {
 	default:
 		return
 	}
-	e.graves.add(ms/max(e.cfg.TombstoneEpoch.Milliseconds(), 1), grave{s.Addr, s.Dot()})
+	e.graves.add(ms/max(e.cfg.TombstoneEpoch.Milliseconds(), 1), s.Addr)
 }
 
 // collect removes tombstones, Floors and expired cells below the common epoch
 // line. Their dots stay in the context: that is what keeps them dead.
-// It takes at most collectPerStep of them and comes back at once for more.
+// It looks at no more than collectPerStep and comes back at once for the rest
+// if that was of use.
 func (e *Engine) collect() {
 	e.gcDue = e.now.Mono + e.cfg.GCInterval
 	before := e.counters.Events[EventCollected]
 	g := &e.graves
 	line := e.collectLine().Milli() / max(e.cfg.TombstoneEpoch.Milliseconds(), 1)
-	budget := collectPerStep
-	var open []int64
-	for len(g.epochs) > 0 && g.epochs[0] < line && budget > 0 {
-		n := g.epochs[0]
-		g.epochs = g.epochs[1:]
-		if left := e.collectEpoch(g.byEpoch[n], &budget); len(left) > 0 {
-			g.byEpoch[n] = left
-			open = append(open, n)
-			continue
+	looked := 0
+	for at := 0; at < len(g.epochs) && g.epochs[at] < line && looked < collectPerStep; {
+		n := g.epochs[at]
+		looked += e.collectEpoch(n, collectPerStep-looked)
+		if len(g.byEpoch[n]) > 0 {
+			at++ // else the next epoch stands here now
 		}
-		delete(g.byEpoch, n)
 	}
-	g.epochs = append(open, g.epochs...)
-	if budget == 0 && e.counters.Events[EventCollected] > before {
+	if looked == collectPerStep && e.counters.Events[EventCollected] > before {
 		e.gcDue = e.now.Mono
 	}
 }
@@ -86,19 +111,15 @@ func (e *Engine) collectLine() hlc.Time {
 	return floorTo(e.clock.Physical()-e.cfg.MinTombstoneAge.Milliseconds(), e.cfg.TombstoneEpoch)
 }
 
-// collectEpoch looks at the graves of one epoch and returns those that stay.
-func (e *Engine) collectEpoch(in []grave, budget *int) []grave {
-	kept := in[:0]
-	for i, g := range in {
-		if *budget == 0 {
-			return append(kept, in[i:]...)
-		}
-		*budget--
-		if e.collectOne(g) == keepGrave {
-			kept = append(kept, g)
+// collectEpoch looks at the graves of one epoch, no more than a number of them,
+// and returns how many those were.
+func (e *Engine) collectEpoch(epoch int64, most int) (looked int) {
+	for kept := 0; kept < len(e.graves.byEpoch[epoch]) && looked < most; looked++ {
+		if e.collectOne(e.graves.byEpoch[epoch][kept]) == keepGrave {
+			kept++ // else another stands in its place
 		}
 	}
-	return kept
+	return looked
 }
 
 // fate is what became of a grave that was looked at.
@@ -106,14 +127,11 @@ type fate uint8
 
 const (
 	keepGrave fate = iota // not yet
-	dropGrave             // collected, or something else stands there now
+	dropGrave             // collected
 )
 
-func (e *Engine) collectOne(g grave) fate {
-	s := e.at(g.addr)
-	if s == nil || s.Dot() != g.dot {
-		return dropGrave
-	}
+func (e *Engine) collectOne(a cell.Addr) fate {
+	s := e.at(a)
 	if !s.Tomb && !s.Hidden {
 		return keepGrave // its time has come by the wall, not yet by the timer that hides
 	}
@@ -128,8 +146,8 @@ func (e *Engine) collectOne(g grave) fate {
 	// a cell that expired long after it was written, or the tombstone of a node
 	// that was away, would else be forgotten with its removal, taken again from
 	// whoever has not collected it yet, and go round for ever.
-	e.outlived(g.dot, e.collectLine())
-	e.event(Event{Kind: EventCollected, Addr: g.addr, Dot: g.dot})
+	e.outlived(s.Dot(), e.collectLine())
+	e.event(Event{Kind: EventCollected, Addr: a, Dot: s.Dot()})
 	return dropGrave
 }
 
@@ -144,10 +162,10 @@ func (e *Engine) expire() {
 		}
 	}
 	for _, s := range due {
-		if cur := e.at(s.Addr); cur == nil || cur.Dot() != s.Dot() {
-			continue
+		// It may be another by now, or the same with more displaced below it.
+		if cur := e.at(s.Addr); cur != nil && cur.Dot() == s.Dot() {
+			e.hide(cur)
 		}
-		e.hide(s)
 	}
 }
 

@@ -242,6 +242,7 @@ func (e *Engine) put(s *cell.Stored) {
 func (e *Engine) remove(s *cell.Stored) {
 	if _, ok := e.edit().tree.Delete(string(s.Addr)); ok {
 		e.count(s.Dot().O, -1)
+		e.graves.remove(s.Addr)
 		e.touched(s.Addr)
 	}
 }
