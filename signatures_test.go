@@ -4,7 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/starlingkv/starling"
 	"github.com/starlingkv/starling/kv"
+	"github.com/starlingkv/starling/kv/httpkv"
 	"github.com/starlingkv/starling/kv/memkv"
 )
 
@@ -32,4 +34,6 @@ var (
 	_ = signatures
 
 	_ cortexClient = (*memkv.Client)(nil)
+	_ cortexClient = (*httpkv.Client)(nil)
+	_ cortexClient = (*starling.Client)(nil)
 )

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -186,11 +187,19 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, newProblem(tooLarge, fmt.Sprintf("%d bytes, at most %d", r.ContentLength, limit))
 	}
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(h.cfg.BodyWait)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var over *http.MaxBytesError
-	if err != nil && !errors.As(err, &over) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, &problem{kind: badRequest, Status: http.StatusRequestTimeout, Detail: "the body took too long"}
+	case err != nil && !errors.As(err, &over):
 		return nil, newProblem(badRequest, "the body ended early: "+err.Error())
 	}
+	_ = control.SetReadDeadline(time.Time{}) // as it was: the connection may bring more requests
 	return b, err
 }
 

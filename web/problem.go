@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -31,6 +32,7 @@ var (
 	tooLarge = kind{"too-large", http.StatusRequestEntityTooLarge, kv.ErrTooLarge.Error()}
 	badKey   = kind{"bad-key", http.StatusBadRequest, kv.ErrBadKey.Error()}
 	notReady = kind{"not-ready", http.StatusServiceUnavailable, kv.ErrNotReady.Error()}
+	closed   = kind{"closed", http.StatusServiceUnavailable, kv.ErrClosed.Error()}
 )
 
 // kinds is the page and the status of every sentinel. An error that wraps several is of the first kind here.
@@ -41,7 +43,7 @@ var kinds = []struct {
 	{kv.ErrConflict, kind{"conflict", http.StatusPreconditionFailed, kv.ErrConflict.Error()}},
 	{kv.ErrNoChange, kind{"no-change", http.StatusConflict, kv.ErrNoChange.Error()}},
 	{kv.ErrNotReady, notReady},
-	{kv.ErrClosed, kind{"closed", http.StatusServiceUnavailable, kv.ErrClosed.Error()}},
+	{kv.ErrClosed, closed},
 	{kv.ErrTooLarge, tooLarge},
 	{kv.ErrBadKey, badKey},
 	{kv.ErrDecode, kind{"decode", http.StatusInternalServerError, kv.ErrDecode.Error()}},
@@ -50,6 +52,10 @@ var kinds = []struct {
 	{kv.ErrUnsupported, kind{"unsupported", http.StatusNotImplemented, kv.ErrUnsupported.Error()}},
 	{kv.ErrClockSkew, kind{"clock-skew", http.StatusServiceUnavailable, kv.ErrClockSkew.Error()}},
 	{kv.ErrNameTaken, kind{"name-taken", http.StatusConflict, kv.ErrNameTaken.Error()}},
+	// Nothing here takes long but the wait for a node that starts; and a request is cancelled by its client, who does not
+	// read this, or by a server that ends.
+	{context.DeadlineExceeded, notReady},
+	{context.Canceled, closed},
 }
 
 // problem is an error of the API, in the shape of RFC 9457.
@@ -104,11 +110,9 @@ func problemOf(err error) *problem {
 	return p
 }
 
-// fail answers with the problem of err. The headers of a success that were set already are taken back.
+// fail answers with the problem of err, even if nobody seems to listen: an answer that is not written is a 200. The
+// headers of a success that were set already are taken back.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // nobody is left to read it
-	}
 	p := problemOf(err)
 	p.fill()
 	p.Node = h.cfg.Node.Name()

@@ -123,7 +123,11 @@ func (h *Handler) tell(r *http.Request, s *stream, events func(context.Context) 
 		for range ch { // until the goroutine is gone
 		}
 	}()
-	if err := s.begin(r.Header.Get("Last-Event-ID") != ""); err != nil {
+	s.retry()
+	if r.Header.Get("Last-Event-ID") != "" {
+		s.event("reset", nil) // this client comes back, and the state follows anew
+	}
+	if err := s.flush(); err != nil {
 		return err
 	}
 	alive := time.NewTicker(h.cfg.KeepAlive)
@@ -131,7 +135,10 @@ func (h *Handler) tell(r *http.Request, s *stream, events func(context.Context) 
 	for {
 		select {
 		case t, ok := <-ch:
-			if err := s.next(t, ok, len(ch)); err != nil {
+			if !ok {
+				return io.EOF
+			}
+			if err := s.next(t, len(ch)); err != nil {
 				return err
 			}
 		case <-alive.C:
@@ -152,21 +159,12 @@ type stream struct {
 	buf     bytes.Buffer
 }
 
-// begin tells how to come back, and to one who did, that the state follows anew.
-func (s *stream) begin(again bool) error {
-	s.buf.WriteString("retry: " + strconv.Itoa(retryAfter) + "\n\n")
-	if again {
-		s.event("reset", nil)
-	}
-	return s.flush()
-}
+// retry tells how soon to come back.
+func (s *stream) retry() { s.buf.WriteString("retry: " + strconv.Itoa(retryAfter) + "\n\n") }
 
 // next writes an event. It flushes when no other one is ready.
-func (s *stream) next(t told, ok bool, ready int) error {
-	switch {
-	case !ok:
-		return io.EOF
-	case t.err != nil && t.Key == "":
+func (s *stream) next(t told, ready int) error {
+	if t.err != nil && t.Key == "" {
 		return errors.Join(t.err, s.flush())
 	}
 	switch t.Kind {

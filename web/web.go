@@ -35,6 +35,8 @@ type Config struct {
 	MaxWatchers int
 	// WriteWait is how long a write waits for a node that is still starting. Default 5 s.
 	WriteWait time.Duration
+	// BodyWait is how long a client may take to send a value. Default 2 minutes.
+	BodyWait time.Duration
 	// KeepAlive is how often a silent watch says that it lives. Default 15 s.
 	KeepAlive time.Duration
 	// Stall is how long a watcher may refuse to take bytes before it is dropped. Default 30 s.
@@ -68,6 +70,7 @@ func New(cfg Config) *Handler {
 	}
 	cfg.MaxWatchers = orDefault(cfg.MaxWatchers, 1000)
 	cfg.WriteWait = orDefault(cfg.WriteWait, 5*time.Second)
+	cfg.BodyWait = orDefault(cfg.BodyWait, 2*time.Minute)
 	cfg.KeepAlive = orDefault(cfg.KeepAlive, 15*time.Second)
 	cfg.Stall = orDefault(cfg.Stall, 30*time.Second)
 	h := &Handler{

@@ -1,9 +1,11 @@
 package web_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -311,6 +313,37 @@ func TestClosedStore(t *testing.T) {
 	a.problem(t, 503, "closed")
 	if a.Header.Get("Retry-After") == "" {
 		t.Error("a 503 does not say when to come back")
+	}
+}
+
+// TestCancelledWrite cancels a write as a server that ends does: it must not look as if it was done.
+func TestCancelledWrite(t *testing.T) {
+	mem := memkv.New(kv.Bytes)
+	defer mem.Close()
+	h := web.New(web.Config{Client: func(c kv.Codec) kv.Client { return mem.With(c) }, Node: lone{}})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "PUT", "/v1/kv/k", strings.NewReader("v")))
+	answer{w.Result(), w.Body.String()}.problem(t, 503, "closed")
+}
+
+func TestSlowBody(t *testing.T) {
+	mem, base := serve(t, func(cfg *web.Config) { cfg.BodyWait = 20 * time.Millisecond })
+	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "PUT /v1/kv/k HTTP/1.1\r\nHost: n1\r\nContent-Length: 9\r\n\r\nhalf"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || resp.StatusCode != http.StatusRequestTimeout {
+		t.Fatalf("got %v, %v, want 408", resp, err)
+	}
+	if v, err := mem.Get(t.Context(), "k"); v != nil || err != nil {
+		t.Errorf("half a value was stored: %s, %v", v, err)
 	}
 }
 

@@ -65,8 +65,18 @@ func TestDev(t *testing.T) {
 	if got := run(t, "", "", nil, strings.Fields(proposed[2])[1:]...); got.code != exitOK || !strings.Contains(got.out, "3 of 3 agree") {
 		t.Errorf("%s: exit code %d: %s%s", proposed[2], got.code, got.out, got.err)
 	}
-	last.Close()
 
+	// A watch that runs does not hold the end up.
+	synced, unwatched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(unwatched)
+		for ev := range last.Events(watching, "") {
+			if ev.Kind == kv.Synced {
+				close(synced)
+			}
+		}
+	}()
+	<-synced
 	cancel()
 	select {
 	case code := <-ended:
@@ -76,6 +86,8 @@ func TestDev(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Fatal("Ctrl-C does not end it")
 	}
+	last.Close()
+	<-unwatched
 }
 
 // readWelcome reads what dev says up to its last line.

@@ -85,29 +85,27 @@ func (p *program) lsCommand() *cobra.Command {
 			records = append(records, facts(e))
 			rows = append(rows, []string{e.Key, e.Version, orDash(e.Origin), age(e.Updated, time.Now()), size(e.Size), e.Codec})
 		}
-		return p.list(records, rows, long)
+		f := p.format(asTable)
+		if long && f == asTable {
+			return p.table(rows)
+		}
+		return p.list(f, records)
 	})
 	return c
 }
 
-// list prints records as they are, or the rows that stand for them; of which only the first column unless it is to be long.
-func (p *program) list(records []record, rows [][]string, long bool) error {
-	switch f := p.format(asTable); {
-	case f == asJSON:
+// list prints the records, or only their keys, a line each.
+func (p *program) list(f format, records []record) error {
+	if f == asJSON {
 		return p.json(f, records)
-	case f == asLines:
-		for _, r := range records {
-			if err := p.json(f, r); err != nil {
-				return err
-			}
-		}
-		return nil
-	case long && f == asTable:
-		return p.table(rows)
 	}
 	var out bytes.Buffer
-	for _, row := range rows[1:] {
-		out.WriteString(row[0] + "\n")
+	for _, r := range records {
+		if f != asLines {
+			out.WriteString(r.Key + "\n")
+		} else if err := p.json(f, r); err != nil {
+			return err
+		}
 	}
 	_, err := p.out.Write(out.Bytes())
 	return err

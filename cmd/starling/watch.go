@@ -48,7 +48,11 @@ func (p *program) watchCommand() *cobra.Command {
 		if err := p.knock(ctx, client); err != nil {
 			return kv.Wrap("watch", sel.Prefix+sel.Key, err)
 		}
-		return p.watch(ctx, client.Backend(), sel, once)
+		how := untilEnd
+		if once {
+			how = untilTold
+		}
+		return p.watch(ctx, client.Backend(), sel, how)
 	}
 	return c
 }
@@ -61,7 +65,15 @@ func (p *program) knock(ctx context.Context, client *httpkv.Client) error {
 	return err
 }
 
-func (p *program) watch(ctx context.Context, store kv.Backend, sel kv.Selection, once bool) error {
+// until is when a watch ends by itself.
+type until int
+
+const (
+	untilEnd  until = iota // never
+	untilTold              // with the present state, or the first change if there is none
+)
+
+func (p *program) watch(ctx context.Context, store kv.Backend, sel kv.Selection, end until) error {
 	otherwise := asLines
 	if p.tty {
 		otherwise = asTable
@@ -77,7 +89,7 @@ func (p *program) watch(ctx context.Context, store kv.Backend, sel kv.Selection,
 		}
 		told = told || ev.Kind == kv.Put || ev.Kind == kv.Delete
 		synced = synced || ev.Kind == kv.Synced
-		if once && told && synced {
+		if end == untilTold && told && synced {
 			return nil
 		}
 	}

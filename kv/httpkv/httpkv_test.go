@@ -123,6 +123,21 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// TestClosedClient closes the client of a server that runs: nothing more is done by it, not even now and then.
+func TestClosedClient(t *testing.T) {
+	mem, srv := serve(t)
+	c := open(t, srv.URL, kv.Bytes)
+	c.Close()
+	for range 200 {
+		if _, err := c.Put(t.Context(), "k", []byte("v")); !errors.Is(err, kv.ErrClosed) {
+			t.Fatalf("Put: got %v, want ErrClosed", err)
+		}
+	}
+	if v, err := mem.Get(t.Context(), "k"); v != nil || err != nil {
+		t.Errorf("a closed client wrote %s, %v", v, err)
+	}
+}
+
 func TestCauseOfAnEndedCall(t *testing.T) {
 	held := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-held }))
