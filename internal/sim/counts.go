@@ -66,8 +66,12 @@ type group struct {
 
 func (c *Counts) groups() []group {
 	return []group{
-		{"faults", c.Faults}, {"frames", c.Frames}, {"rules", c.Rules},
-		{"session ends", c.Ends}, {"client operations", c.Ops}, {"notes", c.Notes},
+		{"faults", c.Faults},
+		{"frames", c.Frames},
+		{"rules", c.Rules},
+		{"session ends", c.Ends},
+		{"client operations", c.Ops},
+		{"notes", c.Notes},
 	}
 }
 

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/starlingkv/starling/internal/cell"
 	"github.com/starlingkv/starling/internal/engine"
@@ -252,6 +251,3 @@ func (j *judge) Delivered(n *Node, f wire.Frame, before *engine.Root) {
 
 // disturbed ends the calm: from here on payloads are not counted.
 func (j *judge) disturbed() { j.calm.over = true }
-
-// since is how long ago something was.
-func (j *judge) since(at time.Duration) time.Duration { return j.d.now - at }

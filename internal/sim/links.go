@@ -48,10 +48,10 @@ func (l *Links) Heal() {
 
 func (l *Links) open(from, to int) bool { return !l.cut[from][to] }
 
-// parcel is one packet on its way.
+// parcel is one packet on its way. It reaches whatever process runs at its
+// address when it comes.
 type parcel struct {
 	from, to *Node
-	life     int // of to: a packet may reach the next process at the same address
 	bytes    []byte
 }
 

@@ -173,7 +173,7 @@ func (d *drama) heal() {
 
 // restart starts a node again, with or without what it had stored.
 func (d *drama) restart(m *Node) {
-	var reuse = originOf(m)
+	reuse := originOf(m)
 	if d.plant != engine.PlantReuseOrigin {
 		reuse = 0
 	}
