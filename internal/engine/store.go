@@ -277,21 +277,35 @@ func (e *Engine) tellConflict(loser *cell.Stored, winner *cell.Cell) {
 }
 
 // guardClone notices that another process writes under this node's origin: a
-// cloned machine, or a disk restored twice. Both take a new origin.
+// cloned machine, or a disk restored twice. Both take a new origin. A cell that
+// replaced a write which this node never made tells as much as that write.
 func (e *Engine) guardClone(c *cell.Cell, cur *cell.Stored) {
+	for _, r := range c.PrevRuns() {
+		if e.unissued(r.O, r.From+(r.Len-1)) {
+			e.clash(c.Addr, cell.Dot{O: r.O, N: r.From})
+			return
+		}
+	}
 	if c.Ver.O != e.cfg.Origin && c.Dot().O != e.cfg.Origin {
 		return
 	}
-	never := c.Dot().O == e.cfg.Origin && c.Dot().N > e.counter || c.Ver.O == e.cfg.Origin && c.Ver.N > e.counter
 	other := cur != nil && cur.Ver == c.Ver && cur.Dot() == c.Dot() && cur.Hash() != c.Hash()
-	if !never && !other {
-		return
+	if other || e.unissued(c.Dot().O, c.Dot().N) || e.unissued(c.Ver.O, c.Ver.N) {
+		e.clash(c.Addr, c.Dot())
 	}
+}
+
+// unissued reports that a number of this node's origin is one that it has not
+// given to a cell yet.
+func (e *Engine) unissued(o cell.Origin, n uint64) bool { return o == e.cfg.Origin && n > e.counter }
+
+// clash takes a new origin: the present one is somebody else's too.
+func (e *Engine) clash(a cell.Addr, d cell.Dot) {
 	old := e.cfg.Origin
 	e.cfg.Origin = newOrigin(e.cfg.Rand.Uint64)
 	e.counter = 0
 	e.push.renamed()
-	e.event(Event{Kind: EventClash, Addr: c.Addr, Dot: c.Dot(), Peer: old, N: uint64(e.cfg.Origin)})
+	e.event(Event{Kind: EventClash, Addr: a, Dot: d, Peer: old, N: uint64(e.cfg.Origin)})
 }
 
 // newOrigin draws an origin; zero is not one.
@@ -324,10 +338,16 @@ func (e *Engine) holdsOrEnters(s *cell.Stored) bool {
 }
 
 // mergeEntry takes one entry of a peer's pinned context. Only after a complete
-// session.
+// session. If it remembers writes of this node that it never made, those that it
+// will make would be taken for them, and purged: that is a clash, too.
 func (e *Engine) mergeEntry(in *cell.Entry) {
 	if in.LastT < e.forgetBefore() && e.stored[in.O] == 0 {
 		return
+	}
+	for _, s := range in.Spans[max(len(in.Spans)-1, 0):] {
+		if e.unissued(in.O, s.From+(s.Len-1)) {
+			e.clash("", cell.Dot{O: in.O, N: s.From})
+		}
 	}
 	e.edit().ctx.Merge(in)
 }
