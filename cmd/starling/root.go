@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -96,7 +97,8 @@ func arguments(least, most int) cobra.PositionalArgs {
 
 // dial returns a client of the node at --addr. Nothing is sent yet.
 func (p *program) dial(c *cobra.Command) (*httpkv.Client, error) {
-	client, err := httpkv.New(p.global.addr, kv.Bytes)
+	log := slog.New(slog.NewTextHandler(p.err, nil)) // a watch that breaks and goes on says so
+	client, err := httpkv.New(p.global.addr, kv.Bytes, httpkv.Logger(log))
 	if err != nil {
 		return nil, usage(c, err)
 	}
