@@ -75,6 +75,7 @@ func (j *judge) Restarted(n *Node) {
 		for d := range j.saved[n.Index] {
 			l.ever[d] = true
 		}
+		l.maxWall = n.disk.Clock.Milli() // the clock goes on where it was
 	}
 	o := n.eng.Origin()
 	if j.origins[o] != nil {
