@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/starlingkv/starling/internal/cell"
 	"github.com/starlingkv/starling/internal/engine"
 )
 
@@ -44,6 +45,8 @@ func (n *Node) happened(ev engine.Event) {
 		if end := engine.SessionEnd(ev.N); end == engine.EndComplete || end == engine.EndInSync {
 			n.life.sync()
 		}
+	case engine.EventUnknownOrigin:
+		n.strange(ev.Peer)
 	case engine.EventConflict:
 		n.tells.add(Conflict{Key: ev.Addr.Key(), Winner: n.dir.Load().name(ev.Peer)})
 	case engine.EventClash:
@@ -67,6 +70,14 @@ func (n *Node) happened(ev engine.Event) {
 		attrs = append(attrs, slog.String("text", ev.Text))
 	}
 	n.log.LogAttrs(context.Background(), level, "engine", attrs...)
+}
+
+// strange notes that somebody sends who is no member: the view is behind.
+func (n *Node) strange(o cell.Origin) {
+	select {
+	case n.strangers <- o:
+	default: // one at a time; the others will send again
+	}
 }
 
 // renameLimit is how long the other members may take to hear of a new origin.

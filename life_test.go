@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/starlingkv/starling"
+	"github.com/starlingkv/starling/internal/member"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -88,6 +90,24 @@ func TestNameTaken(t *testing.T) {
 	}
 	put(t, texts(n[0]), "k", "mine")
 	wait(t, texts(n[1]), "k", "mine")
+}
+
+// TestLeaveOfTheQuietIsQuick leaves with nothing to tell: that takes no longer
+// than the goodbye.
+func TestLeaveOfTheQuietIsQuick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := clusterIn(t, member.NewMemory(5), "a", "b")
+		put(t, texts(n[1]), "k", "v")
+		wait(t, texts(n[0]), "k", "v")
+		pass(15 * time.Second) // what was fresh is checked, no comparison is due
+		began := time.Now()
+		if err := n[1].Leave(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took >= 2*time.Second {
+			t.Errorf("Leave took %v with nothing to tell, want less than two seconds, all of them memberlist's", took)
+		}
+	})
 }
 
 func TestLeave(t *testing.T) {

@@ -23,6 +23,11 @@ func (n *Node) run() {
 			n.drain()
 		case <-n.viewChanged:
 			n.refreshView()
+		case o := <-n.strangers:
+			n.refreshView()
+			if _, known := n.dir.Load().byOrigin[o]; !known {
+				n.group.Ask(o)
+			}
 		case <-n.kick:
 		case <-timer.C:
 			n.step(engine.Tick{})

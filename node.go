@@ -44,8 +44,9 @@ type Node struct {
 
 	viewChanged chan struct{}
 	kick        chan struct{}
-	fetches     chan struct{} // one element per FETCH that is served
-	peers       []engine.Peer // as the engine was last told; the loop's own
+	strangers   chan cell.Origin // who sends and is no member, as far as is known here
+	fetches     chan struct{}    // one element per FETCH that is served
+	peers       []engine.Peer    // as the engine was last told; the loop's own
 	counts      counts
 
 	ctx     context.Context // ends with the node
@@ -94,6 +95,7 @@ func newNode(opts Options, seed [32]byte) *Node {
 		inbox:       newInbox(maxInbox),
 		viewChanged: make(chan struct{}, 1),
 		kick:        make(chan struct{}, 1),
+		strangers:   make(chan cell.Origin, 1),
 		fetches:     make(chan struct{}, maxFetches),
 		wake:        math.MaxInt64,
 		sleeping:    math.MaxInt64,
@@ -147,6 +149,7 @@ func (n *Node) open(network member.Network) error {
 		Meta:        func(at netip.AddrPort) []byte { return metaOf(origin, at) },
 		OnPacket:    n.inbox.put,
 		OnStream:    n.serve,
+		Refusal:     n.refusal,
 		OnChange:    func() { poke(n.viewChanged) },
 		OnNameTaken: n.life.nameTaken,
 	})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"time"
 
@@ -27,6 +28,9 @@ const (
 
 // errFrame is a frame that does not belong where it came.
 var errFrame = errors.New("frame out of place")
+
+// errForeign is that another cluster has the address by now.
+var errForeign = errors.New("another cluster answered")
 
 // stream reads and writes frames over one connection, from one goroutine.
 type stream struct {
@@ -138,7 +142,11 @@ func (n *Node) dial(d engine.Dial) {
 			err = n.fetch(n.newStream(c), d)
 		}
 		if err != nil {
-			n.log.Debug("stream failed", "to", n.nameOf(d.To), "err", err)
+			level := slog.LevelDebug
+			if errors.Is(err, errForeign) {
+				level = slog.LevelInfo
+			}
+			n.log.Log(n.ctx, level, "stream failed", "to", n.nameOf(d.To), "err", err)
 		}
 		if d.Fetch != nil {
 			n.step(engine.FetchFailed{To: d.To, Fetch: d.Fetch})
@@ -173,6 +181,7 @@ func (n *Node) answer(s *stream) error {
 		return err
 	}
 	if _, known := n.dir.Load().byOrigin[f.Origin]; !known {
+		n.strange(f.Origin)
 		return fmt.Errorf("no member has origin %v", f.Origin)
 	}
 	switch m := f.Msg.(type) {
@@ -233,10 +242,28 @@ func (n *Node) converse(s *stream, ses *engine.Session) error {
 			return err
 		}
 		if f.Origin != ses.Peer() {
-			return errFrame
+			return misplaced(f)
 		}
 		state = ses.Receive(f.Msg, n.step)
 	}
+}
+
+// misplaced says what is wrong with a frame that nobody waits for here.
+func misplaced(f wire.Frame) error {
+	if m, is := f.Msg.(*wire.Err); is && m.Code == wire.CodeLabel {
+		return fmt.Errorf("%w: %s", errForeign, m.Text)
+	}
+	return errFrame
+}
+
+// refusal is what a stream of another cluster is answered.
+func (n *Node) refusal() []byte {
+	no := &wire.Err{Code: wire.CodeLabel, Text: "this is cluster " + n.opts.Cluster}
+	frame, err := n.codec.AppendStream(nil, wire.Frame{Header: n.header(), Msg: no})
+	if err != nil {
+		n.log.Debug("refusal not said", "err", err)
+	}
+	return frame
 }
 
 // fetch asks a member for large bodies and takes what comes until the stream
@@ -258,7 +285,7 @@ func (n *Node) fetch(s *stream, d engine.Dial) error {
 			return err
 		}
 		if _, is := f.Msg.(*wire.Body); !is || f.Origin != d.To {
-			return errFrame
+			return misplaced(f)
 		}
 		n.step(engine.Received{Frame: f})
 	}

@@ -46,6 +46,9 @@ type Config struct {
 	// and read. It runs on a goroutine of its own, may take its time, and closes
 	// the stream.
 	OnStream func(net.Conn)
+	// Refusal makes what a starling stream of another cluster is answered before it
+	// is closed.
+	Refusal func() []byte
 	// OnChange is told that Members may have changed.
 	OnChange func()
 	// OnNameTaken is told that another live member, at addr, has this node's name.
@@ -76,6 +79,7 @@ type Group struct {
 
 	answered atomic.Pointer[time.Time] // when a join last reached somebody
 	settled  atomic.Bool               // joins may take their time
+	asks     chan netip.AddrPort       // who is to be called next
 	stop     func()                    // ends the joining
 	stopped  chan struct{}             // the joining has ended
 	closed   atomic.Bool
@@ -95,9 +99,9 @@ func Open(cfg Config) (*Group, error) {
 		_ = sock.Close()
 		return nil, err
 	}
-	g := &Group{cfg: cfg, advertise: advertise, view: newView(cfg.OnChange), linger: newLinger(), stopped: make(chan struct{})}
+	g := &Group{cfg: cfg, advertise: advertise, view: newView(cfg.OnChange), linger: newLinger(), asks: make(chan netip.AddrPort, 1), stopped: make(chan struct{})}
 	g.transport = &transport{
-		sock: sock, label: cfg.Cluster, advertise: advertise, onStream: cfg.OnStream,
+		sock: sock, label: cfg.Cluster, advertise: advertise, onStream: cfg.OnStream, refusal: cfg.Refusal,
 		foreign: newForeigners(cfg.Cluster, cfg.Log),
 	}
 	meta := cfg.Meta(advertise)

@@ -72,6 +72,7 @@ func openAt(t *testing.T, bind netip.AddrPort, name, cluster string, seeds ...st
 			return wire.AppendMeta(nil, wire.Meta{Origin: originOf(name), Min: 1, Max: 1, Port: a.Port()})
 		},
 		OnPacket:    func(b []byte) { p.frames <- string(b) },
+		Refusal:     func() []byte { return []byte("no") },
 		OnStream:    func(c net.Conn) { p.streams <- c },
 		OnChange:    func() { poke(p.changes) },
 		OnNameTaken: func(addr string) { p.taken <- addr },
@@ -193,8 +194,8 @@ func TestForeignClusterIsRefusedCountedAndNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := c.Read(make([]byte, 1)); err == nil {
-		t.Errorf("read %d bytes of a foreign stream, want it closed", n)
+	if got, err := io.ReadAll(c); err != nil || string(got) != "no" {
+		t.Errorf("a foreign stream was answered %q, %v; want the refusal and the end", got, err)
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"time"
+
+	"github.com/starlingkv/starling/internal/cell"
 )
 
 const (
@@ -12,21 +14,63 @@ const (
 	rejoinUnready = time.Second
 	// firstCalls is how many addresses one round calls while nobody has answered.
 	firstCalls = 3
+	// askGap is how long after one answer to Ask the next call may be.
+	askGap = time.Second
 )
 
-// run joins until ctx ends: at once, then from time to time.
+// run joins until ctx ends: at once, then from time to time, and when asked to.
 func (g *Group) run(ctx context.Context) {
 	defer close(g.stopped)
+	g.join(ctx)
+	next := time.NewTimer(g.pause())
+	defer next.Stop()
+	var asked time.Time
 	for {
-		g.join(ctx)
-		next := time.NewTimer(g.pause())
 		select {
 		case <-next.C:
+			g.join(ctx)
+			next.Reset(g.pause())
+		case a := <-g.asks:
+			if time.Since(asked) >= askGap {
+				g.call(a)
+				asked = time.Now()
+			}
 		case <-ctx.Done():
-			next.Stop()
 			return
 		}
 	}
+}
+
+// Ask exchanges the views of the cluster with the member that sends as an
+// origin which no member is known to have. It returns at once, and does nothing
+// if it is called too often.
+func (g *Group) Ask(o cell.Origin) {
+	a, found := g.transport.senders.find(o)
+	if !found {
+		a, found = g.anybody()
+	}
+	if !found || g.isOwn(a) {
+		return
+	}
+	select {
+	case g.asks <- a:
+	default:
+	}
+}
+
+// anybody is the address of a random live member: it may have heard of whom
+// this node has not.
+func (g *Group) anybody() (netip.AddrPort, bool) {
+	var live []netip.AddrPort
+	for _, m := range g.Members() {
+		if m.State == Alive && m.Name != g.cfg.Name {
+			live = append(live, m.Addr)
+		}
+	}
+	if len(live) == 0 {
+		return netip.AddrPort{}, false
+	}
+	return live[rand.IntN(len(live))], true
 }
 
 // pause is the time to the next join, +-30 %.
@@ -53,16 +97,23 @@ func (g *Group) join(ctx context.Context) {
 	worth := g.worthCalling(ctx)
 	rand.Shuffle(len(worth), func(i, j int) { worth[i], worth[j] = worth[j], worth[i] })
 	for _, a := range worth[:min(calls, len(worth))] {
-		if ctx.Err() != nil {
-			return
-		}
-		if n, err := g.list.Join([]string{a.String()}); err == nil && n > 0 {
-			now := time.Now()
-			g.answered.Store(&now)
-			g.cfg.OnChange()
+		if ctx.Err() != nil || g.call(a) {
 			return
 		}
 	}
+}
+
+// call exchanges views with whoever is at an address. It reports whether
+// somebody answered.
+func (g *Group) call(a netip.AddrPort) bool {
+	n, err := g.list.Join([]string{a.String()})
+	if err != nil || n == 0 {
+		return false
+	}
+	now := time.Now()
+	g.answered.Store(&now)
+	g.cfg.OnChange()
+	return true
 }
 
 // worthCalling lists the seeds, and the members that died. Once settled, who is

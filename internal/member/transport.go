@@ -41,6 +41,8 @@ type transport struct {
 	advertise netip.AddrPort
 	foreign   *foreigners
 	onStream  func(net.Conn)
+	refusal   func() []byte
+	senders   senders
 
 	packets chan *memberlist.Packet
 	streams chan net.Conn
@@ -82,13 +84,14 @@ func (t *transport) readPackets() {
 		case n == 0:
 			continue
 		}
-		_, label, err := memberlist.RemoveLabelHeaderFromPacket(buf[:n])
+		inside, label, err := memberlist.RemoveLabelHeaderFromPacket(buf[:n])
 		if err != nil {
 			label = ""
 		}
 		if !t.foreign.admits(label, from) {
 			continue
 		}
+		t.senders.note(inside, from)
 		p := &memberlist.Packet{Buf: append([]byte(nil), buf[:n]...), From: net.UDPAddrFromAddrPort(from), Timestamp: time.Now()}
 		select {
 		case t.packets <- p:
@@ -146,6 +149,9 @@ func (t *transport) serve(c *conn) {
 		return
 	}
 	if !t.foreign.admits(label, remote(c)) {
+		if ours {
+			t.refuse(c)
+		}
 		_ = c.Close()
 		return
 	}
@@ -157,6 +163,13 @@ func (t *transport) serve(c *conn) {
 	case t.streams <- c:
 	case <-t.dials.Done():
 		_ = c.Close()
+	}
+}
+
+// refuse tells the other end of a starling stream why it is closed.
+func (t *transport) refuse(c net.Conn) {
+	if c.SetWriteDeadline(time.Now().Add(greetTimeout)) == nil {
+		_, _ = c.Write(t.refusal()) // whoever does not wait for it does not hear it
 	}
 }
 
