@@ -26,6 +26,14 @@ func (a Addr) Sub() string {
 	return sub
 }
 
+// Floor is the address of the Floor of the key of a. It costs no memory.
+func (a Addr) Floor() Addr {
+	if i := strings.IndexByte(string(a), 0); i >= 0 {
+		return a[:i+1]
+	}
+	return FloorOf(string(a))
+}
+
 // Class is the first byte of Sub, 0 for a Floor.
 func (a Addr) Class() byte {
 	if i := strings.IndexByte(string(a), 0); i >= 0 && i+1 < len(a) {

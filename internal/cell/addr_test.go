@@ -19,6 +19,9 @@ func TestAddrParts(t *testing.T) {
 		if a.Key() != tc.key || a.Sub() != tc.sub || a.Class() != tc.class {
 			t.Errorf("At(%q, %q): got %q, %q, class %q", tc.key, tc.sub, a.Key(), a.Sub(), a.Class())
 		}
+		if a.Floor() != FloorOf(tc.key) {
+			t.Errorf("%q: Floor %q, want %q", a, a.Floor(), FloorOf(tc.key))
+		}
 		if a.IsFloor() != (tc.sub == "") {
 			t.Errorf("%q: IsFloor %v", a, a.IsFloor())
 		}

@@ -32,11 +32,13 @@ type digest struct {
 	told    int           // ticks it has had
 	checks  int           // of them part checks
 	ticks   int           // in all
+	gone    bool          // something else stands at addr now, or nothing
 }
 
 // digests tells at common ticks what is fresh here.
 type digests struct {
-	active  []digest // in the order in which they were learned
+	active  []*digest             // in the order in which they were learned
+	byAddr  map[cell.Addr]*digest // those of active that are not gone
 	due     time.Duration
 	phase   time.Duration // of this node's ticks, so that nodes do not tick together
 	checks  rate          // packets of part checks
@@ -48,29 +50,48 @@ type digests struct {
 // parts has nothing to check in the first ticks: they pass in silence.
 func (d *digests) add(p *pusher, c *cell.Cell, parts []served) {
 	ticks, checks := d.plan(p)
-	d.begin(p, digest{dot: c.Dot(), addr: c.Addr, parts: parts, ticks: ticks, checks: checks})
+	d.begin(p, &digest{dot: c.Dot(), addr: c.Addr, parts: parts, ticks: ticks, checks: checks})
 }
 
 // announce begins to tell of a cell that was not pushed.
 func (d *digests) announce(p *pusher, c *cell.Cell) {
 	ticks, _ := d.plan(p)
-	d.begin(p, digest{dot: c.Dot(), addr: c.Addr, ticks: ticks})
+	d.begin(p, &digest{dot: c.Dot(), addr: c.Addr, ticks: ticks})
 }
 
-func (d *digests) begin(p *pusher, one digest) {
+func (d *digests) begin(p *pusher, one *digest) {
 	if p.e.peers.count() == 0 {
 		return
 	}
 	if len(d.active) >= p.e.cfg.MaxFresh {
-		d.active = nil
+		d.clear()
 		p.overflow("digests")
 	}
+	if old := d.byAddr[one.addr]; old != nil {
+		old.gone = true
+		one.parts = append(old.parts[:len(old.parts):len(old.parts)], one.parts...)
+	}
+	if d.byAddr == nil {
+		d.byAddr = make(map[cell.Addr]*digest)
+	}
+	d.byAddr[one.addr] = one
 	one.learned = p.now()
 	one.from = one.learned + digestDelay + 4*(p.wanted.rtt+p.pace.window(one.learned)-quietWindow)
 	d.active = append(d.active, one)
 	p.recent.add(one.dot, one.addr, one.learned)
 	d.due = min(d.due, d.grid(one.from, p.e.cfg.DigestTick))
 }
+
+// replaced notes that what stood at an address stands there no more. What is
+// told of is told many times, and looked up in the tree by nobody for that.
+func (d *digests) replaced(a cell.Addr) {
+	if one := d.byAddr[a]; one != nil {
+		one.gone = true
+		delete(d.byAddr, a)
+	}
+}
+
+func (d *digests) clear() { d.active, d.byAddr = nil, nil }
 
 // plan is how many ticks a cell gets now and how many of them are part checks:
 // the more, the more packets get lost.
@@ -96,8 +117,8 @@ func (p *pusher) doubleDigests() { p.digests.doubled = p.now() + doubleFor }
 // unchecked is how many cells have part checks left.
 func (d *digests) unchecked() int {
 	n := 0
-	for i := range d.active {
-		if one := &d.active[i]; one.told < one.checks && len(one.parts) > 0 {
+	for _, one := range d.active {
+		if !one.gone && one.told < one.checks && len(one.parts) > 0 {
 			n++
 		}
 	}
@@ -124,7 +145,7 @@ func (d *digests) tick(p *pusher) {
 		return
 	}
 	if p.e.peers.count() == 0 {
-		d.active = nil
+		d.clear()
 	}
 	if p.pace.open(now) && d.room(p) > 0 {
 		checks, tells := d.collect(p)
@@ -132,7 +153,12 @@ func (d *digests) tick(p *pusher) {
 			tells = append(tells, checks...)
 		}
 		d.tell(p, tells)
-		d.active = slices.DeleteFunc(d.active, func(one digest) bool { return one.told >= one.ticks })
+		d.active = slices.DeleteFunc(d.active, func(one *digest) bool {
+			if one.told >= one.ticks {
+				d.replaced(one.addr)
+			}
+			return one.gone
+		})
 	}
 	d.schedule(p)
 }
@@ -146,7 +172,8 @@ func (d *digests) room(p *pusher) int {
 // schedule plans the next tick.
 func (d *digests) schedule(p *pusher) {
 	if len(d.active) == 0 {
-		d.active, d.due = nil, never
+		d.clear()
+		d.due = never
 		return
 	}
 	interval := p.e.cfg.IdleTick
@@ -160,12 +187,8 @@ func (d *digests) schedule(p *pusher) {
 // returns what takes part in this tick: what checks its parts and what is told
 // to a random member.
 func (d *digests) collect(p *pusher) (checks, tells []*digest) {
-	d.active = slices.DeleteFunc(d.active, func(one digest) bool {
-		s := p.e.at(one.addr)
-		return s == nil || s.Dot() != one.dot
-	})
-	for i := range d.active {
-		one := &d.active[i]
+	d.active = slices.DeleteFunc(d.active, func(one *digest) bool { return one.gone })
+	for _, one := range d.active {
 		switch {
 		case one.from > p.now():
 		case one.told >= one.checks:

@@ -148,6 +148,30 @@ func TestOvertakenCellIsNotTold(t *testing.T) {
 	}
 }
 
+func TestWhatIsGoneIsNotTold(t *testing.T) {
+	x := newSolo(t, 20, nil)
+	purged, deleted, kept := x.put("purged", []byte("1")), x.put("deleted", []byte("2")), x.put("kept", []byte("3"))
+	x.pass(quietWindow)
+	x.e.begin(x.reading())
+	x.e.purge(purged.Addr, purged.Dot())
+	x.perform(x.e.end())
+	fx, err := x.e.Commit(x.reading(), Tx{Writes: []Write{{Addr: deleted.Addr.Floor(), Tomb: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.perform(fx)
+	sent := x.pass(2 * time.Second)
+	if len(tells(sent, purged.Dot())) > 0 || len(tells(sent, deleted.Dot())) > 0 {
+		t.Error("told of a cell that is not stored any more")
+	}
+	if len(tells(sent, kept.Dot())) == 0 {
+		t.Error("did not tell of the cell that is stored")
+	}
+	if n, m := len(x.e.push.digests.active), len(x.e.push.digests.byAddr); n != 0 || m != 0 {
+		t.Errorf("%d digests and %d addresses are kept when all was told", n, m)
+	}
+}
+
 func TestDotsAreToldAsRuns(t *testing.T) {
 	x := newSolo(t, 20, nil)
 	x.n.run(time.Second)

@@ -37,7 +37,7 @@ func (e *Engine) publish() {
 	if e.w.dirty {
 		r.Rev = e.w.rev
 	}
-	e.fx.Changed = append(e.fx.Changed, e.w.changed...)
+	e.fx.Changed = e.w.changed
 	e.w = writer{}
 	e.root.Store(r)
 }
@@ -98,7 +98,7 @@ func (e *Engine) apply(c *cell.Cell) verdict {
 	}
 	e.receiveClock(c)
 	e.enter(c)
-	if floor := e.at(cell.FloorOf(c.Addr.Key())); floor != nil && !c.IsFloor() && c.DeadUnder(floor.Cell) {
+	if floor := e.floorOver(c); floor != nil && c.DeadUnder(floor.Cell) {
 		e.outlived(c.Dot(), floor.Ver.T)
 		e.displace(floor, c.Dot())
 		e.event(Event{Kind: EventDeadUnderFloor, Addr: c.Addr, Dot: c.Dot()})
@@ -113,6 +113,14 @@ func (e *Engine) apply(c *cell.Cell) verdict {
 	e.replace(cur, c)
 	e.event(Event{Kind: EventApplied, Addr: c.Addr, Dot: c.Dot(), Peer: c.Ver.O})
 	return raised
+}
+
+// floorOver is the Floor of the key of a cell that is none itself, or nil.
+func (e *Engine) floorOver(c *cell.Cell) *cell.Stored {
+	if c.IsFloor() {
+		return nil
+	}
+	return e.at(c.Addr.Floor())
 }
 
 // judge decides what needs no join: R1 and the cell that is stored already.
@@ -142,7 +150,9 @@ func (e *Engine) replace(cur *cell.Stored, c *cell.Cell) {
 	if cur != nil {
 		e.outlived(cur.Dot(), c.Ver.T)
 		e.tellConflict(cur, c)
-		under = e.below(c, []cell.Run{cell.RunOf(cur.Dot())}, cur.Under)
+		if len(cur.Under) > 0 || !cell.Contains(c.PrevRuns(), cur.Dot()) { // else it has seen all
+			under = e.below(c, []cell.Run{cell.RunOf(cur.Dot())}, cur.Under)
+		}
 	}
 	e.put(&cell.Stored{Cell: c, Under: under})
 	if c.IsFloor() {
@@ -234,6 +244,7 @@ func (e *Engine) put(s *cell.Stored) {
 		e.count(old.Dot().O, -1)
 	}
 	e.count(s.Dot().O, 1)
+	e.push.digests.replaced(s.Addr)
 	e.bury(s)
 	e.touched(s.Addr)
 }
@@ -242,6 +253,7 @@ func (e *Engine) put(s *cell.Stored) {
 func (e *Engine) remove(s *cell.Stored) {
 	if _, ok := e.edit().tree.Delete(string(s.Addr)); ok {
 		e.count(s.Dot().O, -1)
+		e.push.digests.replaced(s.Addr)
 		e.graves.remove(s.Addr)
 		e.touched(s.Addr)
 	}

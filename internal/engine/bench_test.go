@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/hlc"
+	"github.com/starlingkv/starling/internal/wire"
+)
+
+// What a node of a usual cluster does for one cell of a peer, and for one of
+// its own: 64 members, 100,000 keys. Packets are sent by nobody; what the
+// pusher does in its ticks is part of the price.
+const (
+	benchMembers = 64
+	benchKeys    = 100_000
+)
+
+// benchNode is one engine that holds the keys, and the peer that writes to it.
+type benchNode struct {
+	b     *testing.B
+	e     *Engine
+	codec *wire.Codec
+	rnd   *rand.Rand
+	now   hlc.Reading
+	wake  time.Duration
+	seq   uint64
+	n     uint64   // of the peer's last cell
+	last  hlc.Time // of that cell
+	dots  []uint64
+}
+
+const benchPeer cell.Origin = 2000
+
+func newBenchNode(b *testing.B) *benchNode {
+	b.Helper()
+	n := &benchNode{
+		b: b, codec: wire.New(cell.NewHasher("bench")), rnd: rand.New(rand.NewPCG(1, 2)),
+		now: hlc.Reading{Wall: wallStart}, dots: make([]uint64, benchKeys),
+	}
+	n.e = New(Config{Cluster: "bench", Name: "self", Origin: 1, Rand: rand.New(rand.NewPCG(3, 4)), Alone: true})
+	n.step(Tick{})
+	for i := 0; i < benchKeys; i += MaxStepCells {
+		n.e.begin(n.now)
+		for j := i; j < min(i+MaxStepCells, benchKeys); j++ {
+			n.e.apply(n.cell(j))
+		}
+		n.e.end()
+	}
+	var peers []Peer
+	for i := range benchMembers - 1 {
+		peers = append(peers, Peer{Name: fmt.Sprintf("node-%d", i), Origin: benchPeer + cell.Origin(i)})
+	}
+	n.step(PeersChanged{Peers: peers})
+	return n
+}
+
+func benchAddr(i int) cell.Addr { return cell.At(fmt.Sprintf("service/instance-%06d", i), "r") }
+
+// cell is the next write of the peer to a key, which names the one before.
+func (n *benchNode) cell(key int) *cell.Cell {
+	n.n++
+	n.last = max(n.last.Next(), hlc.Make(n.now.Wall, 0))
+	s := cell.Spec{
+		Addr:  benchAddr(key),
+		Ver:   cell.Ver{T: n.last, O: benchPeer, N: n.n},
+		Codec: "json", Body: []byte("0123456789abcdef0123456789abcdef"),
+	}
+	if old := n.dots[key]; old != 0 {
+		s.Prev = []cell.Run{{O: benchPeer, From: old, Len: 1}}
+	}
+	n.dots[key] = n.n
+	c := cell.New(s)
+	h := cell.NewHasher("bench")
+	h.Seal(c)
+	return c
+}
+
+// packet is a DELTA of the peer with some cells, whose range this node has to
+// serve a part of.
+func (n *benchNode) packet(cells int) []byte {
+	n.seq++
+	g := wire.Group{Span: wire.Span{Lo: 0, Hi: 1 << 60}}
+	for range cells {
+		g.Cells = append(g.Cells, n.cell(n.rnd.IntN(benchKeys)))
+	}
+	f := wire.Frame{
+		Header: wire.Header{Origin: benchPeer, Now: hlc.Make(n.now.Wall, 0), Seq: n.seq},
+		Msg:    &wire.Delta{Groups: []wire.Group{g}},
+	}
+	b, err := n.codec.Append(nil, f)
+	if err != nil {
+		n.b.Fatal(err)
+	}
+	return b
+}
+
+// step feeds one input, after the ticks that were due before.
+func (n *benchNode) step(in Input) {
+	for n.wake > 0 && n.wake <= n.now.Mono {
+		n.wake = n.e.Step(n.now, Tick{}).Wake
+		if n.wake <= n.now.Mono {
+			break
+		}
+	}
+	n.wake = n.e.Step(n.now, in).Wake
+}
+
+func (n *benchNode) pass(d time.Duration) {
+	n.now.Mono += d
+	n.now.Wall = wallStart + n.now.Mono.Milliseconds()
+}
+
+// BenchmarkRemoteCell is Parse and Step of a DELTA, with one cell or with 20, at
+// 1,000 packets per second. ns/op is per packet; see the ns/cell.
+func BenchmarkRemoteCell(b *testing.B) {
+	for _, cells := range []int{1, 20} {
+		b.Run(fmt.Sprintf("cells=%d", cells), func(b *testing.B) {
+			n := newBenchNode(b)
+			const ahead = 1000
+			var packets [][]byte
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				if i%ahead == 0 {
+					b.StopTimer()
+					packets = packets[:0]
+					for range min(ahead, b.N-i) {
+						packets = append(packets, n.packet(cells))
+					}
+					b.StartTimer()
+				}
+				n.pass(time.Millisecond)
+				f, err := n.codec.Parse(packets[i%ahead])
+				if err != nil {
+					b.Fatal(err)
+				}
+				n.step(Received{Frame: f})
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*cells), "ns/cell")
+			b.StopTimer()
+			if got := n.e.counters.Events[EventApplied]; got != uint64(benchKeys+b.N*cells) {
+				b.Fatalf("%d cells applied, want %d", got, benchKeys+b.N*cells)
+			}
+		})
+	}
+}
+
+// BenchmarkCommit is one local write of a key that stands, at 1,000 per second.
+func BenchmarkCommit(b *testing.B) {
+	n := newBenchNode(b)
+	body := []byte("0123456789abcdef0123456789abcdef")
+	addrs := make([]cell.Addr, benchKeys)
+	for i := range addrs {
+		addrs[i] = benchAddr(i)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		n.pass(time.Millisecond)
+		fx, err := n.e.Commit(n.now, Tx{Writes: []Write{{Addr: addrs[n.rnd.IntN(benchKeys)], Codec: "json", Body: body}}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		n.wake = fx.Wake
+	}
+}
