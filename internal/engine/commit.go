@@ -31,8 +31,15 @@ type Write struct {
 	Codec string
 	Body  []byte // taken over: not to be changed afterwards
 	Tomb  bool
-	Exp   int64 // absolute ms, 0: never
+	Exp   int64    // absolute ms, 0: never
+	Born  hlc.Time // since when a counter counts, if that is longer than this write
 	Ext   []byte
+
+	// Observed makes a tombstone one of the cell that stands at the address, and
+	// of no other: it has the cell's place in the order and wins it by Tomb, so
+	// that whatever was written there without having been seen stands above it.
+	// Where nothing stands, nothing is written.
+	Observed bool
 }
 
 // Commit writes locally. It returns ErrNotReady before the gate opens, an error
@@ -85,11 +92,20 @@ func (e *Engine) above(tx Tx) []hlc.Time {
 }
 
 func (e *Engine) commitCell(w Write, t hlc.Time) {
-	e.counter++
 	cur := e.at(w.Addr)
+	if w.Observed && (cur == nil || cur.Tomb) {
+		return
+	}
+	e.counter++
 	spec := cell.Spec{
 		Addr: w.Addr, Ver: cell.Ver{T: t, O: e.cfg.Origin, N: e.counter},
 		Codec: w.Codec, Body: w.Body, Tomb: w.Tomb, Exp: w.Exp, Ext: w.Ext,
+		Born: w.Born,
+	}
+	if w.Observed {
+		spec.Ver.O, spec.Ver.N = cur.Ver.O, cur.Ver.N
+		spec.Ord, spec.Born = cur.OrdT(), cur.BornT()
+		spec.By = cell.Dot{O: e.cfg.Origin, N: e.counter}
 	}
 	if !w.Tomb || e.cfg.Plant != PlantNoPrev {
 		spec.Prev, spec.PrevCut = e.replaced(w, cur)
