@@ -141,7 +141,7 @@ func (n *Node) open(network member.Network) error {
 	origin := n.engine.Origin()
 	n.group, err = member.Open(member.Config{
 		Name: n.opts.Name, Cluster: n.opts.Cluster, Bind: bind, Advertise: advertise,
-		Seeds: n.opts.Seeds, Network: network, Log: n.log,
+		Seeds: n.opts.Seeds, Resolver: n.opts.Resolver, Network: network, Log: n.log,
 		Timing: member.Timing{
 			ProbeInterval: t.ProbeInterval, ProbeTimeout: t.ProbeTimeout, GossipInterval: t.GossipInterval,
 			SuspicionMult: t.SuspicionMult, Rejoin: t.Rejoin,

@@ -1,6 +1,7 @@
 package starling
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/starlingkv/starling/crdt"
+	"github.com/starlingkv/starling/internal/member"
 	"github.com/starlingkv/starling/internal/wire"
 )
 
@@ -36,8 +38,11 @@ type Options struct {
 	// Default: that of Bind, or a private address of this host.
 	Advertise string `yaml:"advertise" json:"advertise"`
 
-	// Seeds are host:port of other members. They are looked up anew whenever they
-	// are called, for ever. The own address among them does no harm.
+	// Seeds say where other members are: host:port or dns+host:port (all addresses
+	// of a name), dnssrv+name or dnssrvnoa+name (SRV records; both look up the
+	// addresses of their targets), file+path (a seed per line). They are looked up
+	// anew whenever they are called, for ever. The own address among them does no
+	// harm.
 	Seeds []string `yaml:"seeds" json:"seeds"`
 
 	// JoinWait is how long the node waits for a seed to answer before it runs
@@ -46,6 +51,9 @@ type Options struct {
 
 	// RequireJoin makes the node fail if no seed answers within JoinWait.
 	RequireJoin bool `yaml:"require_join" json:"require_join"`
+
+	// Resolver looks up the names in Seeds. Nil: as the host does.
+	Resolver Resolver `yaml:"-" json:"-"`
 
 	// Kinds is the registry of kinds by id, for those that meet a value without
 	// knowing its type: pages, HTTP, command lines. What is not in it stays opaque,
@@ -73,6 +81,12 @@ type Tuning struct {
 	SuspicionMult  int           `yaml:"suspicion_mult" json:"suspicion_mult"`   // probe intervals between suspect and dead, in small clusters: 4
 	Rejoin         time.Duration `yaml:"rejoin" json:"rejoin"`                   // between two calls of seeds and dead members: 10 s
 	SyncInterval   time.Duration `yaml:"sync_interval" json:"sync_interval"`     // between two comparisons with a random member: 30 s
+}
+
+// Resolver looks up names; *net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+	LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
 }
 
 // Conflict is an acknowledged write of this process that a concurrent write of
@@ -109,7 +123,7 @@ func (o *Options) Validate() error {
 		errs = append(errs, fmt.Errorf("name %q: want at most %d bytes without blanks", o.Name, maxName))
 	}
 	for _, s := range o.Seeds {
-		if err := checkSeed(s); err != nil {
+		if err := member.CheckSeed(s); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -128,17 +142,6 @@ func (o *Options) Validate() error {
 }
 
 func isBlank(r rune) bool { return r <= ' ' || r == 0x7f || r == '/' }
-
-func checkSeed(s string) error {
-	host, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return fmt.Errorf("seed %q: %w", s, err)
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
-		return fmt.Errorf("seed %q: want host:port", s)
-	}
-	return nil
-}
 
 // bind is the address to listen at.
 func (o *Options) bind() (netip.AddrPort, error) {

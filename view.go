@@ -41,6 +41,31 @@ func (n *Node) Members() []Member {
 	return out
 }
 
+// Seed is what this node knows of one of its seeds.
+type Seed struct {
+	Seed    string    `json:"seed"`
+	Addrs   []string  `json:"addrs"`            // as of the last answer; none: it names nobody
+	Err     string    `json:"error,omitempty"`  // of the last look-up; Addrs are from before then
+	Changed time.Time `json:"changed,omitzero"` // when that became so; zero: not looked up yet
+}
+
+// Seeds returns what became of the seeds when they were last looked up, in the
+// order of Options.
+func (n *Node) Seeds() []Seed {
+	var out []Seed
+	for _, s := range n.group.Seeds() {
+		one := Seed{Seed: s.Seed, Changed: s.Changed}
+		for _, a := range s.Addrs {
+			one.Addrs = append(one.Addrs, a.String())
+		}
+		if s.Err != nil {
+			one.Err = s.Err.Error()
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
 // directory finds members by their origin. It never changes.
 type directory struct {
 	byOrigin map[cell.Origin]member.Member // alive, native, others

@@ -1,14 +1,11 @@
 package member
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
-	"time"
 
 	"github.com/hashicorp/go-sockaddr"
 )
@@ -34,32 +31,6 @@ func advertised(want, bound netip.AddrPort) (netip.AddrPort, error) {
 		return netip.AddrPort{}, errors.New("this host has no private address: say which one to advertise")
 	}
 	return netip.AddrPortFrom(ip, port), nil
-}
-
-// lookupTimeout bounds the look-up of one seed.
-const lookupTimeout = 2 * time.Second
-
-// Lookup returns the addresses of a seed, host:port.
-func Lookup(ctx context.Context, seed string) ([]netip.AddrPort, error) {
-	host, service, err := net.SplitHostPort(seed)
-	if err != nil {
-		return nil, err
-	}
-	port, err := strconv.ParseUint(service, 10, 16)
-	if err != nil || port == 0 {
-		return nil, fmt.Errorf("seed %q: not a port: %q", seed, service)
-	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, err
-	}
-	var out []netip.AddrPort
-	for _, ip := range ips {
-		out = append(out, netip.AddrPortFrom(ip.Unmap(), uint16(port)))
-	}
-	return out, nil
 }
 
 // isOwn reports whether an address is that of this node.

@@ -32,7 +32,8 @@ type Config struct {
 	Cluster   string // the label of all packets and streams
 	Bind      netip.AddrPort
 	Advertise netip.AddrPort // zero: from Bind; a zero port: that of Bind
-	Seeds     []string       // host:port, looked up anew at each join
+	Seeds     []string       // see CheckSeed; looked up anew at each join
+	Resolver  Resolver       // of the seeds; nil: that of the host
 	Network   Network        // nil: that of the host
 	Log       *slog.Logger
 	Timing    Timing
@@ -74,6 +75,7 @@ type Group struct {
 	list      *memberlist.Memberlist
 	transport *transport
 	view      *view
+	seeds     *seeds
 	linger    linger
 	meta      atomic.Pointer[[]byte]
 
@@ -90,6 +92,10 @@ func Open(cfg Config) (*Group, error) {
 	if cfg.Network == nil {
 		cfg.Network = hostNetwork{}
 	}
+	called, err := newSeeds(cfg.Seeds, cfg.Resolver, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
 	sock, err := cfg.Network.Listen(cfg.Bind)
 	if err != nil {
 		return nil, fmt.Errorf("bind %v: %w", cfg.Bind, err)
@@ -99,7 +105,10 @@ func Open(cfg Config) (*Group, error) {
 		_ = sock.Close()
 		return nil, err
 	}
-	g := &Group{cfg: cfg, advertise: advertise, view: newView(cfg.OnChange), linger: newLinger(), asks: make(chan netip.AddrPort, 1), stopped: make(chan struct{})}
+	g := &Group{
+		cfg: cfg, advertise: advertise, view: newView(cfg.OnChange), seeds: called, linger: newLinger(),
+		asks: make(chan netip.AddrPort, 1), stopped: make(chan struct{}),
+	}
 	g.transport = &transport{
 		sock: sock, label: cfg.Cluster, advertise: advertise, onStream: cfg.OnStream, refusal: cfg.Refusal,
 		foreign: newForeigners(cfg.Cluster, cfg.Log),
@@ -157,6 +166,9 @@ func (g *Group) Members() []Member { return g.view.list() }
 
 // Foreign returns the other clusters that were refused, by name.
 func (g *Group) Foreign() []Foreign { return g.transport.foreign.list() }
+
+// Seeds returns what is known of the seeds, in the order of Config.
+func (g *Group) Seeds() []Seed { return g.seeds.list() }
 
 // Refused is how many streams were closed because too many were open, or
 // because they did not say in time what they are.

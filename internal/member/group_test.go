@@ -61,22 +61,34 @@ func open(t *testing.T, name, cluster string, seeds ...string) *peer {
 
 func openAt(t *testing.T, bind netip.AddrPort, name, cluster string, seeds ...string) *peer {
 	t.Helper()
+	return openWith(t, Config{Name: name, Cluster: cluster, Bind: bind, Seeds: seeds})
+}
+
+// openWith opens a group that is watched, with what the test leaves open.
+func openWith(t *testing.T, c Config) *peer {
+	t.Helper()
 	p := &peer{
 		changes: make(chan struct{}, 1), frames: make(chan string, 100), streams: make(chan net.Conn, 10),
 		taken: make(chan string, 100), log: new(safeBuffer),
 	}
-	g, err := Open(Config{
-		Name: name, Cluster: cluster, Bind: bind, Seeds: seeds, Timing: swift,
-		Log: slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Meta: func(a netip.AddrPort) []byte {
-			return wire.AppendMeta(nil, wire.Meta{Origin: originOf(name), Min: 1, Max: 1, Port: a.Port()})
-		},
-		OnPacket:    func(b []byte) { p.frames <- string(b) },
-		Refusal:     func() []byte { return []byte("no") },
-		OnStream:    func(c net.Conn) { p.streams <- c },
-		OnChange:    func() { poke(p.changes) },
-		OnNameTaken: func(addr string) { p.taken <- addr },
-	})
+	if c.Timing == (Timing{}) {
+		c.Timing = swift
+	}
+	c.Log = slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c.Meta = func(a netip.AddrPort) []byte {
+		return wire.AppendMeta(nil, wire.Meta{Origin: originOf(c.Name), Min: 1, Max: 1, Port: a.Port()})
+	}
+	c.OnPacket = func(b []byte) { p.frames <- string(b) }
+	c.Refusal = func() []byte { return []byte("no") }
+	c.OnStream = func(c net.Conn) { p.streams <- c }
+	c.OnChange = func() { poke(p.changes) }
+	c.OnNameTaken = func(addr string) {
+		select {
+		case p.taken <- addr:
+		default:
+		}
+	}
+	g, err := Open(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,13 +291,21 @@ func TestLeaveIsToldFromDeath(t *testing.T) {
 }
 
 func TestOwnAddressAmongSeedsIsNobody(t *testing.T) {
-	a := open(t, "a", "test")
-	own := a.Addr().String()
-	if !a.Alone(t.Context()) || !a.onlyOwn(t.Context(), []string{own}) {
+	first := open(t, "a", "test")
+	if !first.Alone(t.Context()) {
+		t.Error("a node without seeds is not alone")
+	}
+	at := first.Addr()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if own := openAt(t, at, "a", "test", at.String()); !own.Alone(t.Context()) {
 		t.Error("a node whose only seed is itself is not alone")
 	}
-	if a.onlyOwn(t.Context(), []string{own, "127.0.0.1:1"}) {
-		t.Error("a node with another seed is alone")
+	for _, other := range []string{"127.0.0.1:1", "file+/does/not/exist"} {
+		if b := open(t, "b", "test", other); b.Alone(t.Context()) {
+			t.Errorf("a node with the seed %s is alone", other)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/starlingkv/starling/internal/cell"
@@ -135,13 +136,8 @@ func (g *Group) worthCalling(ctx context.Context) []netip.AddrPort {
 			add(m.Addr)
 		}
 	}
-	for _, s := range g.cfg.Seeds {
-		addrs, err := Lookup(ctx, s)
-		if err != nil {
-			g.cfg.Log.Debug("seed not found", "seed", s, "err", err)
-			continue
-		}
-		for _, a := range addrs {
+	for _, s := range g.seeds.resolve(ctx) {
+		for _, a := range s.Addrs {
 			add(a)
 		}
 	}
@@ -150,18 +146,10 @@ func (g *Group) worthCalling(ctx context.Context) []netip.AddrPort {
 
 // Alone reports whether the seeds name nobody but this node. A seed that cannot
 // be looked up now is somebody else.
-func (g *Group) Alone(ctx context.Context) bool { return g.onlyOwn(ctx, g.cfg.Seeds) }
-
-func (g *Group) onlyOwn(ctx context.Context, seeds []string) bool {
-	for _, s := range seeds {
-		addrs, err := Lookup(ctx, s)
-		if err != nil {
+func (g *Group) Alone(ctx context.Context) bool {
+	for _, s := range g.seeds.resolve(ctx) {
+		if s.Changed.IsZero() || s.Err != nil || slices.ContainsFunc(s.Addrs, func(a netip.AddrPort) bool { return !g.isOwn(a) }) {
 			return false
-		}
-		for _, a := range addrs {
-			if !g.isOwn(a) {
-				return false
-			}
 		}
 	}
 	return true
