@@ -184,19 +184,24 @@ func (p *pusher) flush() {
 // due is when tick or flush has something to do next.
 func (p *pusher) due() time.Duration {
 	at := min(p.flushAt, p.links.due(), p.digests.due, p.wanted.due(), p.fetches.due())
-	if p.owed.len() > 0 {
+	switch {
+	case p.owed.len() == 0:
+	case p.fresh.len() > 0:
+		at = min(at, p.pace.fullAt())
+	default:
 		at = min(at, p.pace.opensAt())
 	}
 	return at
 }
 
-// reply sends the cells that peers asked for.
+// reply sends the cells that peers asked for. It leaves half of the budget to
+// cells that wait to be pushed: who asks much must not keep back what is new.
 func (p *pusher) reply() {
 	if p.owed.len() == 0 {
 		return
 	}
 	k := p.packer()
-	for p.pace.open(p.now()) {
+	for p.pace.open(p.now()) && (p.fresh.len() == 0 || p.pace.half(p.now())) {
 		a, ok := p.owed.pop()
 		if !ok {
 			break

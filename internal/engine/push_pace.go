@@ -47,6 +47,14 @@ func (p *pace) open(now time.Duration) bool {
 // opensAt is when the budget has recovered enough for half a burst.
 func (p *pace) opensAt() time.Duration { return max(p.packets.at(0.5), p.bytes.at(0.5)) }
 
+// half reports whether more than half of a burst is left.
+func (p *pace) half(now time.Duration) bool {
+	return p.packets.filled(now) > p.packets.size/2 && p.bytes.filled(now) > p.bytes.size/2
+}
+
+// fullAt is when the budget has recovered.
+func (p *pace) fullAt() time.Duration { return max(p.packets.at(1), p.bytes.at(1)) }
+
 // spend takes a packet out of the budget. What was begun is finished, so the
 // budget may go below zero.
 func (p *pace) spend(size int) {

@@ -190,3 +190,36 @@ func TestRepairedPartIsServedFromThere(t *testing.T) {
 		n.drop = nil
 	}
 }
+
+func TestAnswersLeaveRoomForWrites(t *testing.T) {
+	x := newSolo(t, 4, func(c *Config) { c.BytesPerSec = 100_000 })
+	x.n.run(time.Second)
+	body := make([]byte, 1000)
+	var first, last *cell.Cell
+	for i := range 64 {
+		if last = x.put(fmt.Sprint(i), body); first == nil {
+			first = last
+		}
+	}
+	x.pass(20 * time.Second)
+	ask := &wire.Want{Runs: []cell.Run{{O: first.Ver.O, From: first.Ver.N, Len: 64}}}
+	for o := cell.Origin(1); o <= 4; o++ {
+		for range 20 {
+			x.recv(o, ask)
+		}
+	}
+	if wait := x.e.push.owed.len(); wait < 1000 {
+		t.Fatalf("%d answers wait: no flood", wait)
+	}
+	mine := x.put("mine", []byte("v"))
+	if got := len(hops(x.pass(500*time.Millisecond), mine.Dot())); got < 4 {
+		t.Errorf("a write went to %d of 4 members in half a second of a flood of answers", got)
+	}
+	before := x.e.push.owed.len()
+	if x.pass(time.Second); x.e.push.owed.len() >= before {
+		t.Error("the answers stand still")
+	}
+	if x.pass(2 * time.Minute); x.e.push.owed.len() != 0 {
+		t.Errorf("%d answers are never sent", x.e.push.owed.len())
+	}
+}
