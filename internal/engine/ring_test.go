@@ -215,3 +215,12 @@ func TestRingKnowsItsMembers(t *testing.T) {
 		t.Errorf("count %d, knows 2 %v after it left", r.count(), r.known(2))
 	}
 }
+
+func TestANamesakeIsNoPeer(t *testing.T) {
+	b := newBench(t, 1, nil)
+	b.e.sync.synced = true
+	b.step(PeersChanged{Peers: []Peer{{Name: "n", Origin: 9}}})
+	if b.e.peers.count() != 0 || len(b.e.sync.dirt) != 0 {
+		t.Fatalf("%d peers, %d of them to be asked, want none: the only one has the own name", b.e.peers.count(), len(b.e.sync.dirt))
+	}
+}

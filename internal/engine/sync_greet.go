@@ -11,7 +11,7 @@ const greeters = 4
 func (e *Engine) newcomers(view []Peer) []cell.Origin {
 	var out []cell.Origin
 	for _, p := range view {
-		if !e.peers.known(p.Origin) {
+		if p.Name != e.cfg.Name && !e.peers.known(p.Origin) {
 			out = append(out, p.Origin)
 		}
 	}
