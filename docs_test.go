@@ -3,6 +3,7 @@ package starling_test
 import (
 	"fmt"
 	"go/ast"
+	"net/http"
 	"os"
 	"path"
 	"regexp"
@@ -111,4 +112,90 @@ func sentinelNames(file *ast.File) []string {
 func errorSlug(name string) string {
 	words := regexp.MustCompile(`[A-Z][a-z]*`).FindAllString(strings.TrimPrefix(name, "Err"), -1)
 	return strings.ToLower(strings.Join(words, "-"))
+}
+
+// TestProblemPages holds docs/errors to the problems that the HTTP API sends: each has a page, and a row in the index with
+// its status, and no row has a status that nothing sends.
+func TestProblemPages(t *testing.T) {
+	source, err := os.ReadFile("web/problem.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := os.ReadFile("docs/errors/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := sentProblems(string(source))
+	if len(sent) < 10 {
+		t.Errorf("found only %d problems in web/problem.go: the search is broken", len(sent))
+	}
+	for slug := range sent {
+		if !exists("docs/errors/" + slug + ".md") {
+			t.Errorf("problem %s has no page", slug)
+		}
+	}
+	for _, breach := range indexBreaches(string(index), sent) {
+		t.Error(breach)
+	}
+}
+
+var (
+	problemKind = regexp.MustCompile(`kind\{"([a-z-]+)", http\.(Status\w+),`)
+	problemRow  = regexp.MustCompile(`(?m)^\| \[([a-z-]+)\]\([a-z-]+\.md\) \|.*\| (\d+|-)\b?[^|]*\|$`)
+)
+
+// sentProblems finds the kinds of problems in a source, with their status.
+func sentProblems(source string) map[string]string {
+	codes := map[string]string{}
+	for code := 100; code < 600; code++ {
+		codes["Status"+strings.ReplaceAll(http.StatusText(code), " ", "")] = fmt.Sprint(code)
+	}
+	sent := map[string]string{}
+	for _, match := range problemKind.FindAllStringSubmatch(source, -1) {
+		sent[match[1]] = codes[match[2]]
+	}
+	return sent
+}
+
+// indexBreaches says where the index and what is sent disagree.
+func indexBreaches(index string, sent map[string]string) []string {
+	told := map[string]string{}
+	for _, match := range problemRow.FindAllStringSubmatch(index, -1) {
+		told[match[1]] = match[2]
+	}
+	var breaches []string
+	for slug, status := range sent {
+		if told[slug] != status {
+			breaches = append(breaches, fmt.Sprintf("docs/errors/README.md says %q of %s, which is sent with %s", told[slug], slug, status))
+		}
+	}
+	for slug, status := range told {
+		if sent[slug] == "" && status != "-" {
+			breaches = append(breaches, fmt.Sprintf("docs/errors/README.md says %s of %s, which nothing sends", status, slug))
+		}
+	}
+	return breaches
+}
+
+func TestProblemIndex(t *testing.T) {
+	sent := sentProblems(`kind{"busy", http.StatusServiceUnavailable, "x"} kind{"gone", http.StatusNotFound, y}`)
+	if len(sent) != 2 || sent["busy"] != "503" || sent["gone"] != "404" {
+		t.Fatalf("got %v", sent)
+	}
+	row := func(slug, status string) string {
+		return "| [" + slug + "](" + slug + ".md) | `x` | " + status + " |\n"
+	}
+	for _, c := range []struct {
+		index string
+		want  int
+	}{
+		{row("busy", "503") + row("gone", "404, and more") + row("local", "-"), 0},
+		{row("busy", "503"), 1},
+		{row("busy", "500") + row("gone", "404"), 1},
+		{row("busy", "503") + row("gone", "404") + row("local", "400"), 1},
+	} {
+		if got := indexBreaches(c.index, sent); len(got) != c.want {
+			t.Errorf("%s: got %q, want %d breaches", c.index, got, c.want)
+		}
+	}
 }
