@@ -30,6 +30,7 @@ var eventLevels = map[engine.EventKind]slog.Level{
 	engine.EventPushOverflow:    slog.LevelWarn,
 	engine.EventFetchFailed:     slog.LevelDebug,
 	engine.EventContextLimit:    slog.LevelWarn,
+	engine.EventManyPurged:      slog.LevelWarn,
 }
 
 // happened takes one event of the engine.

@@ -105,6 +105,7 @@ const (
 	EventFetchFailed                      // a large body could not be had: a session will
 	EventThrottled                        // the packet budget was empty: windows grow
 	EventContextLimit                     // the context was over its limit: the oldest entries went
+	EventManyPurged                       // PURGE has removed many values in a short time; N is how many
 	numEvents
 )
 

@@ -52,6 +52,7 @@ type Engine struct {
 	counter uint64              // N of the last own cell
 	stored  map[cell.Origin]int // cells in the tree per origin of their dot
 	graves  graves
+	purges  purgeAlarm
 
 	ready    bool // the first-session gate is open
 	started  time.Duration

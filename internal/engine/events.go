@@ -34,6 +34,7 @@ var eventNames = [numEvents]string{
 	EventFetchFailed:     "fetch_failed",
 	EventThrottled:       "throttled",
 	EventContextLimit:    "context_limit",
+	EventManyPurged:      "many_purged",
 }
 
 // String is the kind's name in logs, metrics and transcripts.

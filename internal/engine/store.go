@@ -337,6 +337,9 @@ func (e *Engine) purge(a cell.Addr, d cell.Dot) bool {
 	}
 	e.remove(s)
 	e.event(Event{Kind: EventPurged, Addr: a, Dot: d})
+	if s.Visible() {
+		e.purges.count(e)
+	}
 	return true
 }
 
