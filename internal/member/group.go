@@ -81,6 +81,7 @@ type Group struct {
 
 	answered atomic.Pointer[time.Time] // when a join last reached somebody
 	settled  atomic.Bool               // joins may take their time
+	rounds   atomic.Uint64             // joins so far
 	asks     chan netip.AddrPort       // who is to be called next
 	stop     func()                    // ends the joining
 	stopped  chan struct{}             // the joining has ended

@@ -88,15 +88,14 @@ func (g *Group) pause() time.Duration {
 	return time.Duration(float64(d) * (0.7 + 0.6*rand.Float64()))
 }
 
-// join calls one random address of those worth calling; a few, as long as
-// nobody has ever answered.
+// join calls the first of those worth calling; a few, as long as nobody has ever
+// answered.
 func (g *Group) join(ctx context.Context) {
 	calls := firstCalls
 	if g.answered.Load() != nil {
 		calls = 1
 	}
 	worth := g.worthCalling(ctx)
-	rand.Shuffle(len(worth), func(i, j int) { worth[i], worth[j] = worth[j], worth[i] })
 	for _, a := range worth[:min(calls, len(worth))] {
 		if ctx.Err() != nil || g.call(a) {
 			return
@@ -117,29 +116,51 @@ func (g *Group) call(a netip.AddrPort) bool {
 	return true
 }
 
-// worthCalling lists the seeds, and the members that died. Once settled, who is
-// seen alive need not be called.
+// worthCalling lists the seeds and the members that died, each in random order,
+// by turns: many dead do not crowd out a seed, nor seeds the dead. Once settled,
+// who is seen alive need not be called.
 func (g *Group) worthCalling(ctx context.Context) []netip.AddrPort {
 	skip := map[netip.AddrPort]bool{}
-	var out []netip.AddrPort
-	add := func(a netip.AddrPort) {
+	var seeds, dead []netip.AddrPort
+	add := func(to *[]netip.AddrPort, a netip.AddrPort) {
 		if !skip[a] && !g.isOwn(a) {
 			skip[a] = true
-			out = append(out, a)
+			*to = append(*to, a)
 		}
 	}
-	for _, m := range g.Members() {
-		switch {
-		case m.State == Alive && g.settled.Load():
+	members := g.Members()
+	for _, m := range members {
+		if m.State == Alive && g.settled.Load() {
 			skip[m.Addr] = true
-		case m.State == Dead:
-			add(m.Addr)
 		}
 	}
 	for _, s := range g.seeds.resolve(ctx) {
 		for _, a := range s.Addrs {
-			add(a)
+			add(&seeds, a)
 		}
+	}
+	for _, m := range members {
+		if m.State == Dead {
+			add(&dead, m.Addr)
+		}
+	}
+	if g.rounds.Add(1)%2 == 0 {
+		return byTurns(dead, seeds)
+	}
+	return byTurns(seeds, dead)
+}
+
+// byTurns shuffles both and takes from them by turns.
+func byTurns(a, b []netip.AddrPort) []netip.AddrPort {
+	for _, s := range [][]netip.AddrPort{a, b} {
+		rand.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] })
+	}
+	var out []netip.AddrPort
+	for len(a)+len(b) > 0 {
+		if len(a) > 0 {
+			out, a = append(out, a[0]), a[1:]
+		}
+		a, b = b, a
 	}
 	return out
 }

@@ -137,7 +137,7 @@ func (s seed) lookupRecords(ctx context.Context, r Resolver) ([]netip.AddrPort, 
 	var out []netip.AddrPort
 	var errs []error
 	for _, record := range records {
-		addrs, err := lookupHost(ctx, r, strings.TrimSuffix(record.Target, "."), record.Port)
+		addrs, err := lookupHost(ctx, r, record.Target, record.Port)
 		out = append(out, addrs...)
 		errs = append(errs, err)
 	}

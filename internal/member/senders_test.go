@@ -70,6 +70,11 @@ func TestAnybodyIsAskedForASenderWithoutAddress(t *testing.T) {
 	if len(a.asks) != 0 {
 		t.Error("a calls somebody although it knows nobody")
 	}
+	a.transport.senders.note(append([]byte{userByte}, frameFrom(8)...), a.Addr())
+	a.Ask(8)
+	if len(a.asks) != 0 {
+		t.Error("a calls itself")
+	}
 	b := open(t, "b", "test", a.Addr().String())
 	a.until(t, "a sees b", a.sees("b", Alive))
 	if at, found := a.anybody(); !found || at != b.Addr() {
