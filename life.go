@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -133,26 +134,43 @@ func closeOnce(c chan struct{}, done *bool) {
 	}
 }
 
-// nameTaken notes that another member has this node's name.
-func (l *life) nameTaken(addr string) {
+// nameTaken notes that another member has this node's name. It reports whether
+// that is news.
+func (l *life) nameTaken(addr string) (news bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
+	news = addr != l.takenBy || now.Sub(l.takenLast) > takenGap
 	if now.Sub(l.takenLast) > takenGap {
 		l.takenSince = now
 	}
 	l.takenBy, l.takenLast = addr, now
+	return news
 }
 
 // takenGap is how long nothing is heard of a namesake until it counts as gone.
 const takenGap = 5 * time.Second
 
-// namesake tells who has had our name, without a gap, for longer than the limit.
-func (l *life) namesake(limit time.Duration) (addr string, taken bool) {
+// namesakeShown is how long Stats shows a namesake after it was last heard of: a
+// node that runs hears of it when views are exchanged, which is seldom.
+const namesakeShown = 2 * time.Minute
+
+// namesake tells who has our name, and since when without a gap; nobody, if
+// that was last told longer ago than some time.
+func (l *life) namesake(ago time.Duration) (addr string, since time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
-	return l.takenBy, l.takenBy != "" && now.Sub(l.takenLast) <= takenGap && now.Sub(l.takenSince) > limit
+	if l.takenBy == "" || time.Since(l.takenLast) > ago {
+		return "", time.Time{}
+	}
+	return l.takenBy, l.takenSince
+}
+
+// nameTaken takes what membership says of another member of this name.
+func (n *Node) nameTaken(addr string) {
+	if n.life.nameTaken(addr) {
+		n.log.Warn("another member has this node's name", "addr", addr)
+	}
 }
 
 // State returns where the node is in its life.
@@ -225,11 +243,13 @@ func (n *Node) awaitWritable(ctx context.Context) error {
 const gateLook = 50 * time.Millisecond
 
 // namesakeLimit is how long a namesake may be about to be found dead, as this
-// process may be its successor: a few times the suspicion of a small cluster.
+// process may be its successor: a few times the suspicion of a cluster of this
+// size, which is memberlist's.
 func (n *Node) namesakeLimit() time.Duration {
 	t := n.opts.Tuning
 	interval, mult := cmp.Or(t.ProbeInterval, time.Second), cmp.Or(t.SuspicionMult, 4)
-	return 3*time.Duration(mult)*interval + 3*time.Second
+	scale := max(1, math.Log10(float64(len(n.group.Members()))))
+	return time.Duration(3*float64(mult)*scale*float64(interval)) + 3*time.Second
 }
 
 // gate decides what the engine cannot: whether no seed has answered for
@@ -238,7 +258,7 @@ func (n *Node) gate() {
 	look := time.NewTicker(gateLook)
 	defer look.Stop()
 	for n.State() == Starting || n.State() == Leaving {
-		if addr, taken := n.life.namesake(n.namesakeLimit()); taken {
+		if addr, since := n.life.namesake(takenGap); addr != "" && time.Since(since) > n.namesakeLimit() {
 			n.failed(fmt.Errorf("%w: %q is at %s", kv.ErrNameTaken, n.opts.Name, addr))
 			return
 		}
@@ -273,9 +293,10 @@ const (
 	goodbyeLimit = 3 * time.Second
 )
 
-// Leave pushes what others do not have yet, and tells them that this node goes.
-// Everything still works afterwards, but writes reach nobody: they are counted
-// in Stats.Unsent. Close follows.
+// Leave pushes what others do not have yet, for up to two seconds, and tells
+// them that this node goes. Everything still works afterwards, but writes reach
+// nobody: they are counted in Stats.Unsent, as is what there was no time to
+// push, although a comparison may have shown it to others. Close follows.
 func (n *Node) Leave(ctx context.Context) error {
 	if !n.life.turn(Leaving, Starting, Running) {
 		if err := n.usable(); err != nil {
@@ -292,7 +313,9 @@ func (n *Node) Leave(ctx context.Context) error {
 	select {
 	case <-n.life.flush:
 	case <-limit.C:
-		n.log.Warn("left with writes unsent", "addresses", n.unsent())
+		left := n.unsent()
+		n.counts.unsent.Add(uint64(left))
+		n.log.Warn("left with writes unsent", "count", left)
 	case <-n.life.ended:
 		return kv.ErrClosed
 	case <-ctx.Done():

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,18 +79,52 @@ func TestRequireJoinFails(t *testing.T) {
 	}
 }
 
+func TestRequireJoinRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := member.NewMemory(8)
+		a := openIn(t, network, starling.Options{Name: "a"})
+		b := openIn(t, network, starling.Options{Name: "b", Seeds: []string{a.Addr()}, RequireJoin: true})
+		if err := b.WaitSynced(within(t, time.Minute)); err != nil || b.State() != starling.Running {
+			t.Errorf("WaitSynced: %v in state %v, want it to run with its seed", err, b.State())
+		}
+		pass(time.Hour) // the seed answers nobody who does not ask
+		if b.State() != starling.Running {
+			t.Errorf("after an hour it is %v, want running", b.State())
+		}
+	})
+}
+
+// TestNameTaken gives a name twice, with the timing that is the default.
 func TestNameTaken(t *testing.T) {
-	n := cluster(t, "a", "b")
-	twin := open(t, starling.Options{Name: "a", Seeds: []string{n[0].Addr(), n[1].Addr()}, JoinWait: time.Hour})
-	_, err := texts(twin).Put(within(t, 20*time.Second), "k", "v")
-	if !errors.Is(err, kv.ErrNameTaken) || twin.State() != starling.Failed {
-		t.Errorf("Put: %v in state %v, want ErrNameTaken and failed", err, twin.State())
-	}
-	if n[0].State() != starling.Running {
-		t.Errorf("the owner of the name is %v, want running", n[0].State())
-	}
-	put(t, texts(n[0]), "k", "mine")
-	wait(t, texts(n[1]), "k", "mine")
+	synctest.Test(t, func(t *testing.T) {
+		network := member.NewMemory(9)
+		n := clusterIn(t, network, "a", "b")
+		began := time.Now()
+		twin := openIn(t, network, starling.Options{Name: "a", Seeds: []string{n[0].Addr(), n[1].Addr()}, JoinWait: time.Hour})
+		_, err := texts(twin).Put(within(t, time.Minute), "k", "v")
+		if !errors.Is(err, kv.ErrNameTaken) || twin.State() != starling.Failed || !strings.Contains(err.Error(), n[0].Addr()) {
+			t.Errorf("Put: %v in state %v, want ErrNameTaken with the address, and failed", err, twin.State())
+		}
+		// A death is noticed within five seconds; the name might be a dead one's until then.
+		if took := time.Since(began); took < 5*time.Second || took > 20*time.Second {
+			t.Errorf("it failed after %v, want 5 to 20 s", took)
+		}
+		if n[0].State() != starling.Running {
+			t.Errorf("the owner of the name is %v, want running", n[0].State())
+		}
+		if got := n[0].Stats().Namesake; got != twin.Addr() {
+			t.Errorf("the owner names %q as its namesake, want %s", got, twin.Addr())
+		}
+		put(t, texts(n[0]), "k", "mine")
+		wait(t, texts(n[1]), "k", "mine")
+		if err := twin.Close(); err != nil {
+			t.Fatal(err)
+		}
+		pass(10 * time.Minute)
+		if got := n[0].Stats().Namesake; got != "" {
+			t.Errorf("long after the twin has gone it is named: %q", got)
+		}
+	})
 }
 
 // TestLeaveOfTheQuietIsQuick leaves with nothing to tell: that takes no longer
@@ -136,4 +171,32 @@ func TestLeave(t *testing.T) {
 	if err := n[1].Leave(t.Context()); !errors.Is(err, kv.ErrClosed) {
 		t.Errorf("Leave after Close: %v, want ErrClosed", err)
 	}
+}
+
+// TestLeaveCountsWhatWasNotPushed leaves with more to tell than two seconds have
+// room for.
+func TestLeaveCountsWhatWasNotPushed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := clusterIn(t, member.NewMemory(6), "a", "b")
+		a, b := texts(n[0]), texts(n[1])
+		const keys = 5000
+		big := strings.Repeat("x", 8000)
+		for i := range keys {
+			put(t, b, fmt.Sprintf("key/%04d", i), big)
+		}
+		began := time.Now()
+		if err := n[1].Leave(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		took := time.Since(began)
+		unsent := n[1].Stats().Unsent
+		got, err := a.List(t.Context(), "key/")
+		if err != nil || len(got) == 0 || unsent == 0 || len(got)+int(unsent) < keys {
+			t.Errorf("after Leave the other has %d keys, %v, and %d are counted unsent: want both, and no key of %d uncounted", len(got), err, unsent, keys)
+		}
+		if took < 2*time.Second || took > 6*time.Second {
+			t.Errorf("Leave took %v, want two seconds of pushing and the goodbye", took)
+		}
+		t.Logf("%d of %d reached the other, %d are counted unsent", len(got), keys, unsent)
+	})
 }

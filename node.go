@@ -151,7 +151,7 @@ func (n *Node) open(network member.Network) error {
 		OnStream:    n.serve,
 		Refusal:     n.refusal,
 		OnChange:    func() { poke(n.viewChanged) },
-		OnNameTaken: n.life.nameTaken,
+		OnNameTaken: n.nameTaken,
 	})
 	if err != nil {
 		return err

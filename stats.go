@@ -28,11 +28,12 @@ type Stats struct {
 	Dropped    uint64 `json:"dropped"`    // frames that found the inbox full; a session repairs that
 	Unsendable uint64 `json:"unsendable"` // packets to members that were gone
 	Refused    uint64 `json:"refused"`    // streams that did not say what they are, or were too many
-	Unsent     uint64 `json:"unsent"`     // writes after Leave: they reached nobody
+	Unsent     uint64 `json:"unsent"`     // writes after Leave: they reached nobody; and what Leave had no time to push: it may have
 
 	Sessions uint64            `json:"sessions"` // streams that carried one
 	Events   map[string]uint64 `json:"events"`   // of the engine, by name
 	Foreign  []Foreign         `json:"foreign"`  // other clusters that were refused
+	Namesake string            `json:"namesake"` // the address of another live member that has this node's name
 	Uptime   time.Duration     `json:"uptime"`
 }
 
@@ -45,11 +46,16 @@ type counts struct {
 
 	left   atomic.Bool // Leave has flushed
 	unsent atomic.Uint64
+	told   atomic.Bool // of the first of them
 }
 
 // committed counts a write that nobody will hear of. The first is logged.
 func (c *counts) committed(log *slog.Logger) {
-	if c.left.Load() && c.unsent.Add(1) == 1 {
+	if !c.left.Load() {
+		return
+	}
+	c.unsent.Add(1)
+	if !c.told.Swap(true) {
 		log.Warn("write after leaving: it stays on this node")
 	}
 }
@@ -69,6 +75,7 @@ func (n *Node) Stats() Stats {
 		Refused: n.group.Refused(), Unsent: c.unsent.Load(), Sessions: c.sessions.Load(),
 		Events: make(map[string]uint64), Uptime: time.Since(n.began),
 	}
+	s.Namesake, _ = n.life.namesake(namesakeShown)
 	for kind, count := range e.Events {
 		if count > 0 {
 			s.Events[engine.EventKind(kind).String()] = count
