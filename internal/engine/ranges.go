@@ -95,10 +95,17 @@ const (
 	answering             // it answered DIFFER
 )
 
-// first is the first leg, towards a peer with the given sum.
+// first is the first leg, towards a peer that has shown the given sum. Whether
+// two sides are equal is only concluded from what was exchanged on the stream:
+// the sum may be of an older pin than the one the peer compares with, and a
+// side that skips what it takes for equal is complete without having seen it.
 func (r *reconciler) first(theirs sum) []wire.Range {
+	mine := r.sum("", "")
+	if mine == theirs {
+		return []wire.Range{{Mode: wire.ModeFP, Count: mine.count, FP: mine.fp}}
+	}
 	w := &weaver{}
-	r.answerPiece(w, piece{in: wire.Range{Mode: wire.ModeFP, Count: theirs.count, FP: theirs.fp}, mine: r.sum("", "")})
+	r.answerPiece(w, piece{in: wire.Range{Mode: wire.ModeFP, Count: theirs.count, FP: theirs.fp}, mine: mine})
 	return w.end()
 }
 
