@@ -21,26 +21,46 @@ import (
 
 // Client is one face of a node: a kv.Client, with all optional interfaces, for
 // values of one kind. It is safe for concurrent use and needs no closing.
-type Client struct {
-	*kv.Base
-	store *store
+type Client struct{ face }
+
+// face is what a client of any kind can do.
+type face interface {
+	kv.Client
+	kv.Capable
+	kv.Counted
+	kv.Versioned
+	kv.Watcher
+
+	// LastUpdateTime is when the value of the key was written, by the clock of its
+	// writer; the zero time if there is no value.
+	LastUpdateTime(key string) time.Time
 }
 
 // Client returns a client for values of the kind, which stands in its registry
 // or not. Clients are cheap, but make one per kind and keep it: each has counts
 // of its own, and Stats adds them up.
 func (n *Node) Client(kind crdt.Kind) *Client {
-	s := &store{node: n, kind: kind}
-	c := &Client{Base: kv.NewBase(s, kind.Codec(), n.log), store: s}
+	c := &Client{}
+	switch kind := kind.(type) {
+	case crdt.Flat:
+		c.face = flat{kv.NewBase(&store{node: n, kind: kind}, kind.Codec(), n.log)}
+	case crdt.Merging:
+		c.face = newMerger(n, kind)
+	default:
+		panic(fmt.Sprintf("starling: no client for the kind %v", kind))
+	}
 	n.clientsMu.Lock()
 	n.clients = append(n.clients, c)
 	n.clientsMu.Unlock()
 	return c
 }
 
+// flat is the face of kinds whose values are read and written whole.
+type flat struct{ *kv.Base }
+
 // CAS is part of kv.Client. In Starting it waits before it reads, so that f
 // sees what the cluster holds.
-func (c *Client) CAS(ctx context.Context, key string, f func(in any) (out any, retry bool, err error)) error {
+func (c flat) CAS(ctx context.Context, key string, f func(in any) (out any, retry bool, err error)) error {
 	return c.Base.CAS(context.WithValue(ctx, forWriting{}, true), key, f)
 }
 
@@ -54,13 +74,14 @@ const ttlSlack = 10 * time.Second
 // store is the engine as kv.Base wants it, for one kind.
 type store struct {
 	node *Node
-	kind crdt.Kind
+	kind crdt.Flat
 }
 
 // Capabilities is part of kv.Backend.
-func (s *store) Capabilities() kv.Capabilities {
-	return kv.Capabilities{TTL: true, TTLSlack: ttlSlack, MaxValue: kv.MaxValue}
-}
+func (s *store) Capabilities() kv.Capabilities { return capabilities }
+
+// capabilities are those of every client of a node.
+var capabilities = kv.Capabilities{TTL: true, TTLSlack: ttlSlack, MaxValue: kv.MaxValue}
 
 // Load is part of kv.Backend.
 func (s *store) Load(ctx context.Context, key string) (kv.Entry, error) {
@@ -198,7 +219,7 @@ func (s *store) Scan(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Entry, 
 // Store is part of kv.Backend.
 func (s *store) Store(ctx context.Context, e kv.Entry, w kv.Write) (version string, err error) {
 	body, _ := e.Value.(kv.Raw)
-	fx, err := s.write(ctx, func(physicalMS int64) engine.Tx {
+	fx, err := s.node.write(ctx, func(physicalMS int64) engine.Tx {
 		return engine.Tx{
 			Check:  func(r *engine.Root) error { return s.admits(r, e, w) },
 			Writes: s.writes(e.Key, body, expiry(physicalMS, w.TTL)),
@@ -243,7 +264,7 @@ func expiry(nowMS int64, ttl time.Duration) int64 {
 
 // Drop is part of kv.Backend.
 func (s *store) Drop(ctx context.Context, key string, w kv.Write) error {
-	_, err := s.write(ctx, func(int64) engine.Tx {
+	_, err := s.node.write(ctx, func(int64) engine.Tx {
 		return engine.Tx{
 			Check: func(r *engine.Root) error {
 				present, whose := s.look(r, key)
@@ -268,8 +289,7 @@ func (s *store) Drop(ctx context.Context, key string, w kv.Write) error {
 var errNothing = errors.New("nothing to do")
 
 // write commits as soon as writes are taken.
-func (s *store) write(ctx context.Context, make func(physicalMS int64) engine.Tx) (engine.Effects, error) {
-	n := s.node
+func (n *Node) write(ctx context.Context, make func(physicalMS int64) engine.Tx) (engine.Effects, error) {
 	if err := n.awaitWritable(ctx); err != nil {
 		return engine.Effects{}, err
 	}

@@ -106,14 +106,15 @@ func TestWatcherFarBehindIsToldAnew(t *testing.T) {
 		return err == nil
 	}
 	now := *n.engine.Root()
-	far := teller{s: c.store, yield: tell, told: old}
+	of := &store{node: n, kind: crdt.Register(kv.String)}
+	far := teller{of: of, yield: tell, told: old}
 	now.Rev = old.Rev + maxLag + 1
 	far.advance(&now)
 	if want := []string{"reset ", "put b", "synced "}; !slices.Equal(got, want) {
 		t.Errorf("far behind: told %q, want %q", got, want)
 	}
 	got = nil
-	near := teller{s: c.store, yield: tell, told: old}
+	near := teller{of: of, yield: tell, told: old}
 	now.Rev = old.Rev + maxLag
 	near.advance(&now)
 	if want := []string{"delete a"}; !slices.Equal(got, want) {

@@ -55,11 +55,23 @@ const (
 	lagPart = 4
 )
 
-// Feed is part of kv.Backend: the present values, Synced, then what differs
-// between the Root told last and the present one, whenever something has.
+// Feed is part of kv.Backend.
 func (s *store) Feed(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Event, error] {
+	return s.node.feed(ctx, sel, s)
+}
+
+// source reads keys of one kind from Roots.
+type source interface {
+	// look reads one key.
+	look(r *engine.Root, key string) (kv.Entry, belongs)
+	// keys yields the keys in a range of addresses that have a value, in order.
+	keys(r *engine.Root, lo, hi string) iter.Seq2[kv.Entry, belongs]
+}
+
+// feed tells the present values, Synced, then what differs between the Root told
+// last and the present one, whenever something has.
+func (n *Node) feed(ctx context.Context, sel kv.Selection, of source) iter.Seq2[kv.Event, error] {
 	return func(yield func(kv.Event, error) bool) {
-		n := s.node
 		lo, hi := bounds(sel)
 		prefix := sel.Prefix
 		if sel.Key != "" {
@@ -67,7 +79,7 @@ func (s *store) Feed(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Event, 
 		}
 		woken, remove := n.hub.add(prefix)
 		defer remove()
-		t := teller{s: s, lo: lo, hi: hi, yield: yield}
+		t := teller{of: of, lo: lo, hi: hi, yield: yield}
 		if err := n.usable(); err != nil {
 			yield(kv.Event{}, err)
 			return
@@ -94,7 +106,7 @@ func (s *store) Feed(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Event, 
 
 // teller tells one watcher, Root by Root.
 type teller struct {
-	s      *store
+	of     source
 	lo, hi string
 	yield  func(kv.Event, error) bool
 	told   *engine.Root
@@ -102,7 +114,7 @@ type teller struct {
 
 // whole tells the whole state. It reports false when the watcher has enough.
 func (t *teller) whole(r *engine.Root) bool {
-	for e, whose := range t.s.keys(r, t.lo, t.hi) {
+	for e, whose := range t.of.keys(r, t.lo, t.hi) {
 		if whose == ours && !t.yield(kv.Event{Kind: kv.Put, Entry: e}, nil) {
 			return false
 		}
@@ -138,8 +150,8 @@ func (t *teller) advance(r *engine.Root) bool {
 
 // key tells what has become of one key.
 func (t *teller) key(r *engine.Root, key string) bool {
-	was, before := t.s.look(t.told, key)
-	is, after := t.s.look(r, key)
+	was, before := t.of.look(t.told, key)
+	is, after := t.of.look(r, key)
 	switch {
 	case after == ours && (before != ours || was.Version != is.Version):
 		return t.yield(kv.Event{Kind: kv.Put, Entry: is}, nil)

@@ -6,7 +6,11 @@
 // another finds kv.ErrType there, and only Delete, which removes the whole key,
 // works across kinds.
 //
-// A Kind is what a node's Client method takes.
+// A Kind is what a node's Client method takes. Register is for any value; MapOf,
+// SetOf, Counters and Maxima are for values of which concurrent writes are
+// joined. Their values, *Map, *Set, *Counter and *Max, are views that cost
+// nothing to take and are the caller's own. Every kind has a Codec too, for the
+// whole value, so that the same code runs on stores that know nothing of cells.
 package crdt
 
 import (
@@ -27,6 +31,14 @@ type Kind interface {
 	// Class begins the place, within their key, of all cells of the kind.
 	Class() byte
 
+	// sealed keeps the kinds in this package, so that the methods above may grow.
+	sealed()
+}
+
+// Flat is a Kind that puts a value into its cells as encoded bytes.
+type Flat interface {
+	Kind
+
 	// Whole puts the value of a key together from its visible cells of the kind's
 	// class, of which there is at least one.
 	Whole(cells []*cell.Stored) Whole
@@ -34,9 +46,6 @@ type Kind interface {
 	// Change lists the cells to write so that a key with the given visible cells
 	// holds the encoded value.
 	Change(present []*cell.Stored, body []byte) []Part
-
-	// sealed keeps the kinds in this package, so that the methods above may grow.
-	sealed()
 }
 
 // Whole is the encoded value of a key.

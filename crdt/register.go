@@ -11,7 +11,7 @@ const classRegister = 'r'
 // Register is the kind of values that do not merge: of two concurrent writes
 // the newer wins whole. It takes any codec, so that bytes, strings, JSON and
 // protobuf just work.
-func Register(codec kv.Codec) Kind {
+func Register(codec kv.Codec) Flat {
 	if codec == nil {
 		panic("crdt: nil codec")
 	}

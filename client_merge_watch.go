@@ -1,0 +1,48 @@
+package starling
+
+import (
+	"context"
+	"iter"
+
+	"github.com/starlingkv/starling/kv"
+)
+
+// Events is part of kv.Watcher.
+func (m *merger) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event, error] {
+	return m.events(ctx, kv.Selection{Prefix: prefix})
+}
+
+// WatchKey is part of kv.Client.
+func (m *merger) WatchKey(ctx context.Context, key string, f func(any) bool) {
+	if err := kv.CheckKey(key); err != nil {
+		m.node.log.Warn("watch ended", "key", key, "err", err)
+		return
+	}
+	m.kit.TellKey(key, m.events(ctx, kv.Selection{Key: key}), f)
+}
+
+// WatchPrefix is part of kv.Client.
+func (m *merger) WatchPrefix(ctx context.Context, prefix string, f func(string, any) bool) {
+	m.kit.TellPrefix(prefix, m.events(ctx, kv.Selection{Prefix: prefix}), f)
+}
+
+// events opens what the node feeds, and counts the watcher.
+func (m *merger) events(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Event, error] {
+	about := sel.Prefix + sel.Key
+	return m.kit.Watching(func(yield func(kv.Event, error) bool) {
+		if err := kv.Ended(ctx); err != nil {
+			yield(kv.Event{}, kv.Wrap("watch", about, err))
+			return
+		}
+		for ev, err := range m.node.feed(ctx, sel, m) {
+			if err != nil {
+				yield(kv.Event{}, kv.Wrap("watch", about, err))
+				return
+			}
+			ev.Entry, err = opened(ev.Entry)
+			if !yield(ev, kv.Wrap("watch", ev.Key, err)) {
+				return
+			}
+		}
+	})
+}
