@@ -1,0 +1,192 @@
+package starling_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"testing"
+
+	"github.com/starlingkv/starling"
+	"github.com/starlingkv/starling/crdt"
+	"github.com/starlingkv/starling/kv"
+)
+
+// instance is one entry of a registry: a heartbeat that changes all the time,
+// tokens that do not.
+type instance struct {
+	Beat   int64
+	State  byte
+	Tokens []uint32
+}
+
+// instances splits it so.
+type instances struct{ kv.Codec }
+
+func (instances) Parts(v instance) ([][]byte, error) {
+	hot := append(binary.AppendVarint(nil, v.Beat), v.State)
+	cold := make([]byte, 0, 4*len(v.Tokens))
+	for _, t := range v.Tokens {
+		cold = binary.BigEndian.AppendUint32(cold, t)
+	}
+	return [][]byte{hot, cold}, nil
+}
+
+func (instances) Join(parts [][]byte) (v instance, err error) {
+	beat, n := binary.Varint(parts[0])
+	if n <= 0 || n+1 != len(parts[0]) || len(parts[1])%4 != 0 {
+		return v, fmt.Errorf("an instance of %d and %d bytes", len(parts[0]), len(parts[1]))
+	}
+	v = instance{Beat: beat, State: parts[0][n], Tokens: make([]uint32, 0, len(parts[1])/4)}
+	for b := parts[1]; len(b) > 0; b = b[4:] {
+		v.Tokens = append(v.Tokens, binary.BigEndian.Uint32(b))
+	}
+	return v, nil
+}
+
+var registry = crdt.MapOf[instance](instances{kv.JSON[instance]("instance")})
+
+// registryOf is a node with a registry of some size at the key "ring".
+func registryOf(b testing.TB, size int) crdt.Typed[crdt.Map[instance]] {
+	b.Helper()
+	c := crdt.Typed[crdt.Map[instance]]{Client: open(b, starling.Options{Name: "a"}).Client(registry)}
+	tokens := make([]uint32, 64)
+	err := c.Update(b.Context(), "ring", func(m *crdt.Map[instance]) error {
+		for i := range size {
+			m.Set(fmt.Sprintf("instance-%06d", i), instance{Beat: 1, Tokens: tokens})
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return c
+}
+
+func beat(b testing.TB, c crdt.Typed[crdt.Map[instance]], at int64) {
+	b.Helper()
+	err := c.Update(b.Context(), "ring", func(m *crdt.Map[instance]) error {
+		v, _ := m.Get("instance-000007")
+		v.Beat = at
+		m.Set("instance-000007", v)
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func forSizes(b *testing.B, run func(*testing.B, crdt.Typed[crdt.Map[instance]])) {
+	for _, size := range []int{10, 1_000, 100_000} {
+		b.Run(fmt.Sprintf("fields=%d", size), func(b *testing.B) {
+			c := registryOf(b, size)
+			b.ReportAllocs()
+			run(b, c)
+		})
+	}
+}
+
+func BenchmarkMapGet(b *testing.B) {
+	forSizes(b, func(b *testing.B, c crdt.Typed[crdt.Map[instance]]) {
+		ctx := b.Context()
+		for b.Loop() {
+			if v, err := c.Client.Get(ctx, "ring"); v == nil || err != nil {
+				b.Fatal(v, err)
+			}
+		}
+	})
+}
+
+func BenchmarkMapField(b *testing.B) {
+	forSizes(b, func(b *testing.B, c crdt.Typed[crdt.Map[instance]]) {
+		m, _, err := c.Get(b.Context(), "ring")
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			if _, ok := m.Get("instance-000007"); !ok {
+				b.Fatal("no field")
+			}
+		}
+	})
+}
+
+func BenchmarkMapHeartbeat(b *testing.B) {
+	forSizes(b, func(b *testing.B, c crdt.Typed[crdt.Map[instance]]) {
+		for at := int64(2); b.Loop(); at++ {
+			beat(b, c, at)
+		}
+	})
+}
+
+func BenchmarkMapWatch(b *testing.B) {
+	forSizes(b, func(b *testing.B, c crdt.Typed[crdt.Map[instance]]) {
+		ctx, cancel := context.WithCancel(b.Context())
+		told, done := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(done)
+			for range c.Watch(ctx, "ring") {
+				told <- struct{}{}
+			}
+		}()
+		<-told
+		for at := int64(2); b.Loop(); at++ {
+			beat(b, c, at)
+			<-told
+		}
+		cancel()
+		<-done
+	})
+}
+
+// TestMapCostsWhatChanged asserts what the benchmarks show: reading takes two
+// allocations, and a heartbeat the same in a large registry as in a small one.
+func TestMapCostsWhatChanged(t *testing.T) {
+	var beats [2]float64
+	for i, size := range []int{10, 5_000} {
+		c := registryOf(t, size)
+		if got := testing.AllocsPerRun(200, func() { _, _ = c.Client.Get(t.Context(), "ring") }); got > 2 {
+			t.Errorf("%d fields: Get allocates %v times", size, got)
+		}
+		m, _, _ := c.Get(t.Context(), "ring")
+		m.Get("instance-000007")
+		if got := testing.AllocsPerRun(200, func() { m.Get("instance-000007") }); got > 4 {
+			t.Errorf("%d fields: Get of a field allocates %v times", size, got)
+		}
+		at := int64(2)
+		beats[i] = testing.AllocsPerRun(200, func() { beat(t, c, at); at++ })
+	}
+	if beats[1] > beats[0]+30 {
+		t.Errorf("a heartbeat among 10 allocates %v times, among 5,000 %v times", beats[0], beats[1])
+	}
+}
+
+// TestMapHeartbeatIsSmall: only the hot part travels.
+func TestMapHeartbeatIsSmall(t *testing.T) {
+	n := open(t, starling.Options{Name: "a"})
+	c := crdt.Typed[crdt.Map[instance]]{Client: n.Client(registry)}
+	err := c.Update(t.Context(), "ring", func(m *crdt.Map[instance]) error {
+		m.Set("instance-000007", instance{Beat: 1, Tokens: []uint32{1, 2, 3}})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := n.Writes()
+	beat(t, c, 2)
+	if got := n.Writes() - before; before != 2 || got != 1 {
+		t.Errorf("an instance is %d cells, its heartbeat %d; want 2 and 1", before, got)
+	}
+	v, err := c.Client.Get(t.Context(), "ring")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := v.(*crdt.Map[instance])
+	if got, _ := m.Get("instance-000007"); got.Beat != 2 || len(got.Tokens) != 3 {
+		t.Errorf("the instance is %+v", got)
+	}
+	whole, err := registry.Codec().Encode(m)
+	if err != nil || !bytes.Contains(whole, []byte(`"Tokens":[1,2,3]`)) {
+		t.Errorf("as JSON: %s, %v", whole, err)
+	}
+}
