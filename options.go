@@ -127,6 +127,7 @@ func (o *Options) Validate() error {
 			errs = append(errs, err)
 		}
 	}
+	errs = append(errs, o.Tuning.check())
 	seen := map[string]bool{}
 	for _, k := range o.Kinds {
 		if k == nil {
@@ -140,6 +141,34 @@ func (o *Options) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// check returns what is wrong with the tuning.
+func (t *Tuning) check() error {
+	var errs []error
+	for _, p := range options {
+		if !p.tuned {
+			continue
+		}
+		switch v := p.field(&Options{Tuning: *t}).(type) {
+		case *time.Duration:
+			if *v < 0 || *v > maxInterval {
+				errs = append(errs, fmt.Errorf("%s %v: want 0, for the default, to %v", p.name, *v, maxInterval))
+			}
+		case *int:
+			if *v < 0 || *v > maxMult {
+				errs = append(errs, fmt.Errorf("%s %d: want 0, for the default, to %d", p.name, *v, maxMult))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// The largest intervals and multiples that make sense; what is past them is a
+// mistake, such as a number of nanoseconds.
+const (
+	maxInterval = 24 * time.Hour
+	maxMult     = 1000
+)
 
 func isBlank(r rune) bool { return r <= ' ' || r == 0x7f || r == '/' }
 
