@@ -66,6 +66,18 @@ func (h *Handler) look(ctx context.Context, key string) (kv.Entry, error) {
 	return kv.Entry{}, err
 }
 
+// lookToWrite is look for a writer: on a node that starts it waits as a write does, since what is not here yet may come with
+// the first reconciliation.
+func (h *Handler) lookToWrite(ctx context.Context, key string) (kv.Entry, error) {
+	if !h.cfg.Node.Ready() {
+		// No version is this one, so it waits and removes nothing.
+		if err := h.reads.Remove(ctx, key, kv.IfVersion("none")); err != nil && !errors.Is(err, kv.ErrConflict) {
+			return kv.Entry{}, err
+		}
+	}
+	return h.look(ctx, key)
+}
+
 func (h *Handler) get(w http.ResponseWriter, r *http.Request, key string) error {
 	e, err := h.look(r.Context(), key)
 	if err != nil {
@@ -157,7 +169,7 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request, key string) error 
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.WriteWait)
 	defer cancel()
-	before, err := h.look(ctx, key)
+	before, err := h.lookToWrite(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -213,7 +225,7 @@ func (h *Handler) delete(w http.ResponseWriter, r *http.Request, key string) err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.WriteWait)
 	defer cancel()
-	e, err := h.look(ctx, key)
+	e, err := h.lookToWrite(ctx, key)
 	switch {
 	case err != nil:
 		return err
