@@ -14,6 +14,9 @@ var (
 	ErrNotReady = errors.New("no complete session with a peer yet")
 	// ErrConflict is what a Check returns when its reader lost a race.
 	ErrConflict = errors.New("changed since it was read")
+	// ErrMixed means that a Tx deletes a key and writes to it. All of a Tx has one
+	// time, so the cell would be dead on arrival everywhere but here.
+	ErrMixed = errors.New("one commit deletes a key and writes to it")
 )
 
 // Tx is one local write: all of its cells or none, in one Step, with one T.
@@ -22,6 +25,21 @@ type Tx struct {
 	// is Commit's. It says what the writer saw. Nil: no condition.
 	Check  func(*Root) error
 	Writes []Write
+}
+
+// mixed reports whether a key is deleted and written to.
+func (tx Tx) mixed() bool {
+	for _, floor := range tx.Writes {
+		if !floor.Addr.IsFloor() {
+			continue
+		}
+		for _, w := range tx.Writes {
+			if !w.Addr.IsFloor() && w.Addr.Key() == floor.Addr.Key() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Write is one cell to be written. A Floor is a Write to cell.FloorOf(key) with
@@ -57,6 +75,9 @@ func (e *Engine) write(tx Tx) error {
 	}
 	if err := e.clock.Writable(e.peers.count()); err != nil {
 		return err
+	}
+	if tx.mixed() {
+		return ErrMixed
 	}
 	if tx.Check != nil {
 		if err := tx.Check(e.root.Load()); err != nil {

@@ -486,3 +486,28 @@ func TestMemoryOutlivesALateExpiry(t *testing.T) {
 		t.Fatal("still remembered 32 days after it was collected")
 	}
 }
+
+func TestExpiredOnArrivalIsNeverSeen(t *testing.T) {
+	b := newBench(t, 1, nil)
+	late := newBench(t, 7, nil).commit(Write{Addr: cell.At("k", "r"), Codec: "bytes", Body: []byte("v"), Exp: wallStart + 1000})
+	b.pass(time.Minute)
+	if v := b.join(late); v != raised {
+		t.Fatalf("an expired cell: %v", v)
+	}
+	b.want("k", "-")
+}
+
+func TestOneCommitCannotDeleteAndWriteAKey(t *testing.T) {
+	b := newBench(t, 1, nil)
+	_, err := b.e.Commit(b.now, Tx{Writes: []Write{
+		{Addr: cell.FloorOf("k"), Tomb: true}, {Addr: cell.At("k", "r"), Body: []byte("v")},
+	}})
+	if !errors.Is(err, ErrMixed) || b.e.Root().Tree.Len() != 0 {
+		t.Errorf("%v, %d cells", err, b.e.Root().Tree.Len())
+	}
+	if _, err := b.e.Commit(b.now, Tx{Writes: []Write{
+		{Addr: cell.FloorOf("k"), Tomb: true}, {Addr: cell.At("other", "r"), Body: []byte("v")},
+	}}); err != nil {
+		t.Errorf("a delete and a write of another key: %v", err)
+	}
+}

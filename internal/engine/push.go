@@ -70,6 +70,11 @@ func (p *pusher) learned(c *cell.Cell, how learnedHow) {
 
 // delta takes the cells of a DELTA. What raises the tree is handed on.
 func (p *pusher) delta(from cell.Origin, m *wire.Delta) {
+	if n := m.Len(); n > MaxStepCells { // no packet of ours holds as many
+		p.e.event(Event{Kind: EventRefusedSize, Peer: from, N: uint64(n)})
+		p.e.sync.dirty(from, "sent more cells than a packet of ours holds")
+		return
+	}
 	for _, g := range m.Groups {
 		for _, c := range g.Cells {
 			p.wanted.came(p, from, c.Dot())

@@ -36,9 +36,11 @@ type Session struct {
 	found  findings
 	futile *futilePairs
 
-	awaits []awaited // bodies that follow the last CELLS
-	body   []byte    // of the first of them, so far
-	purges []wire.AddrDot
+	awaits  []awaited // bodies that follow the last CELLS
+	body    []byte    // of the first of them, so far
+	purges  []wire.AddrDot
+	backs   []*cell.Cell // higher than what the peer showed: sent in the next turn
+	offered uint64       // cells that the peer has shown
 
 	shown, peerShown bool // SHOWN was sent, came
 	yes, peerYes     answer
@@ -222,8 +224,12 @@ func (s *Session) sayRanges(p wire.Phase, ranges []wire.Range) {
 	s.say(&wire.Ranges{Phase: p, Ranges: ranges})
 }
 
-// say queues a frame behind the purges that are due.
+// say queues a frame behind the cells and purges that the peer's turn has caused.
 func (s *Session) say(m wire.Msg) {
+	for _, c := range s.backs {
+		s.out.addCell(c)
+	}
+	s.backs = nil
 	s.out.addPurges(s.purges)
 	s.purges = nil
 	s.out.addMsg(m)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -11,6 +12,13 @@ import (
 
 // maxBody bounds a body in chunks.
 const maxBody = wire.MaxValue
+
+// offeredSlack is how many cells a peer may show beyond those it said it has
+// and those that this side has sent, which it may send back higher: the rest
+// came to it during the session.
+const offeredSlack = 10_000
+
+var errTooManyCells = errors.New("more cells than were announced")
 
 // awaited is a cell whose body is on its way.
 type awaited struct {
@@ -28,6 +36,11 @@ func (s *Session) onCells(m *wire.Cells, step func(Input) Effects) error {
 		whole = append(whole, m.Cells[next:d.Index]...)
 		s.awaits = append(s.awaits, awaited{m.Cells[d.Index], d.Len})
 		next = d.Index + 1
+	}
+	// What is lower or gone here is answered in this side's turn, so it is kept
+	// until then: a peer that shows more than it has would fill memory.
+	if s.offered += uint64(len(m.Cells)); s.offered > s.peerTree.Count+s.out.sent+offeredSlack {
+		return errTooManyCells
 	}
 	s.offer(append(whole, m.Cells[next:]...), step)
 	return nil
@@ -63,9 +76,7 @@ func (s *Session) offer(cells []*cell.Cell, step func(Input) Effects) {
 	for some := range slices.Chunk(cells, MaxStepCells) {
 		in := &offerStep{s: s, cells: some}
 		step(in)
-		for _, c := range in.back {
-			s.out.addCell(c)
-		}
+		s.backs = append(s.backs, in.back...)
 		s.purges = append(s.purges, in.purge...)
 	}
 }

@@ -239,6 +239,7 @@ func (e *Engine) put(s *cell.Stored) {
 	w := e.edit()
 	s.Rev = w.rev
 	s.Applied = int64(e.now.Mono)
+	s.Hidden = s.Expired(e.clock.Physical()) // a reader must never see it
 	old, replaced := w.tree.Put(s)
 	if replaced {
 		e.count(old.Dot().O, -1)

@@ -63,6 +63,15 @@ type Group struct {
 // Delta carries cells, each with the range that its receiver must serve.
 type Delta struct{ Groups []Group }
 
+// Len is the number of cells.
+func (d *Delta) Len() int {
+	n := 0
+	for _, g := range d.Groups {
+		n += len(g.Cells)
+	}
+	return n
+}
+
 // Have tells which dots the sender holds. Span is nil in a random digest; in a
 // part check it is the part that the receiver would serve.
 type Have struct {
