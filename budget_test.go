@@ -18,13 +18,14 @@ type budget struct{ modules, packages int }
 
 // budgets holds every public package there is. A new one fails TestBudget until somebody decides here what it may cost.
 var budgets = map[string]budget{
-	".":         {modules: 20, packages: 40},
-	"crdt":      {modules: 0, packages: 6},
-	"kv":        {modules: 0, packages: 2},
-	"kv/httpkv": {modules: 0, packages: 2},
-	"kv/kvtest": {modules: 0, packages: 4},
-	"kv/memkv":  {modules: 0, packages: 4},
-	"web":       {modules: 0, packages: 2},
+	".":             {modules: 20, packages: 40},
+	"crdt":          {modules: 0, packages: 6},
+	"crdt/crdttest": {modules: 0, packages: 8},
+	"kv":            {modules: 0, packages: 2},
+	"kv/httpkv":     {modules: 0, packages: 2},
+	"kv/kvtest":     {modules: 0, packages: 4},
+	"kv/memkv":      {modules: 0, packages: 4},
+	"web":           {modules: 0, packages: 2},
 }
 
 func TestBudget(t *testing.T) {

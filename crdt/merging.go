@@ -109,15 +109,17 @@ func (p place) first(from string) *cell.Stored {
 // sub is what stands behind the class in the address of a cell of the key.
 func (p place) sub(s *cell.Stored) string { return string(s.Addr)[len(p.prefix):] }
 
-// foreign tells of a key without visible cells of its own class whether it has
-// others.
+// foreign tells of a key that has no value of its own kind whether it has one of
+// another.
 func (p place) foreign() error {
 	floor := p.prefix[:len(p.prefix)-1]
-	s, ok := p.cells.FirstLive(floor)
-	if !ok || !strings.HasPrefix(string(s.Addr), floor) {
-		return nil
+	for _, from := range []string{floor, above(p.prefix)} { // below and above its own class
+		s, ok := p.cells.FirstLive(from)
+		if ok && strings.HasPrefix(string(s.Addr), floor) && !strings.HasPrefix(string(s.Addr), p.prefix) {
+			return fmt.Errorf("%w: the key holds %q of class %q", kv.ErrType, s.Codec, s.Class)
+		}
 	}
-	return fmt.Errorf("%w: the key holds %q of class %q", kv.ErrType, s.Codec, s.Class)
+	return nil
 }
 
 // check tells whether a cell is of the kind.
