@@ -90,7 +90,10 @@ func (p *program) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !s.Ready || s.Agreement.Agree < s.Agreement.Members {
+			switch {
+			case !s.Ready:
+				return errNoWrites
+			case s.Agreement.Agree < s.Agreement.Members:
 				return errDiffer
 			}
 			return nil

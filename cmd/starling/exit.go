@@ -31,7 +31,7 @@ const exitCodes = `0  done
 4  the key has another version
 5  the node cannot be reached, is not ready, or took too long
 6  not allowed
-7  a check failed: the cluster does not agree`
+7  a check failed: the cluster does not agree, or the node does not take writes`
 
 // exitCodesTopic is "starling help exit-codes".
 func exitCodesTopic() *cobra.Command {
@@ -43,6 +43,8 @@ var (
 	errAbsent = errors.New("nothing is stored under it")
 	// errDiffer is the error of a status that is not as it should be.
 	errDiffer = errors.New("the cluster does not agree")
+	// errNoWrites is the error of a status of a node that starts, leaves or has failed.
+	errNoWrites = errors.New("the node does not take writes")
 )
 
 // usageError is a command line that cannot be understood.
@@ -72,7 +74,7 @@ func codeOf(err error) int {
 		return exitNotFound
 	case errors.Is(err, kv.ErrConflict):
 		return exitConflict
-	case errors.Is(err, errDiffer):
+	case errors.Is(err, errDiffer), errors.Is(err, errNoWrites):
 		return exitCheck
 	case errors.Is(err, httpkv.ErrUnreachable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kv.ErrNotReady):
 		return exitUnreachable
@@ -108,8 +110,10 @@ func (p *program) next(err error) string {
 		return "read it again; its version is " + problem.CurrentVersion
 	case code == exitConflict:
 		return "read it again"
-	case errors.Is(err, kv.ErrNotReady):
+	case errors.Is(err, kv.ErrNotReady), errors.Is(err, errNoWrites):
 		return "the node has not found its cluster yet: look at starling members"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "--timeout gives it more time; starling status tells whether the node takes writes"
 	case code == exitUnreachable:
 		return "does a node run at " + p.global.addr + "? starling dev starts three; --addr or STARLING_ADDR names another"
 	case errors.Is(err, kv.ErrType) && problem != nil:

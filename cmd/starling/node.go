@@ -70,7 +70,10 @@ func handlerOf(node *starling.Node, log *slog.Logger) http.Handler {
 func (s *served) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveWithin)
 	defer cancel()
-	left := s.node.Leave(ctx)
+	var left error
+	if s.node.Err() == nil { // a node that failed has nobody to leave, and said so already
+		left = s.node.Leave(ctx)
+	}
 	s.end()
 	shut := s.server.Shutdown(ctx)
 	closed := s.node.Close()
@@ -80,7 +83,7 @@ func (s *served) close() error {
 	return errors.Join(left, shut, closed)
 }
 
-// watchNode returns when the node has failed, the server has ended, or ctx ends, which is no error.
+// wait returns when the node has failed, the server has ended, or ctx ends, which is no error.
 func (s *served) wait(ctx context.Context) error {
 	look := time.NewTicker(500 * time.Millisecond)
 	defer look.Stop()

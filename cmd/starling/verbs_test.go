@@ -137,6 +137,8 @@ func TestVerbs(t *testing.T) {
 		{line: "put b v --if-version wrong", code: exitConflict, after: "get b", then: "text"},
 		{line: "put b v --if-absent", code: exitConflict, after: "get b", then: "text"},
 		{line: "put b v --if-absent --if-version x", code: exitUsage},
+		{line: "put b v --if-version=", code: exitUsage, after: "get b", then: "text"},
+		{line: "del b --if-version=", code: exitUsage, after: "get b", then: "text"},
 		{line: "put b v --codec string", code: exitError, after: "get b", then: "text"},
 		{line: "create b v", code: exitConflict, after: "get b", then: "text"},
 		{line: "create new v", out: "V\n", after: "get new", then: "v"},
@@ -255,11 +257,17 @@ func TestStatusThatIsNotGood(t *testing.T) {
 	differs.Agreement.Differ = []web.Difference{{Member: "n2", Reason: "differs in 3 places", Keys: []string{"k"}}}
 	starting := goodStatus()
 	starting.Ready, starting.State = false, "starting"
-	for name, status := range map[string]web.Status{`n2: differs in 3 places, as in ["k"]`: differs, "starting": starting} {
-		_, addr := fixture(t, status)
+	for _, c := range []struct {
+		status    web.Status
+		out, talk string
+	}{
+		{differs, `n2: differs in 3 places, as in ["k"]`, "does not agree"},
+		{starting, "starting", "does not take writes"},
+	} {
+		_, addr := fixture(t, c.status)
 		got := run(t, addr, "", nil, "status")
-		if got.code != exitCheck || !strings.Contains(got.out, name) || !strings.Contains(got.err, "next: ") {
-			t.Errorf("got exit code %d, %q and %q, want %d and %q", got.code, got.out, got.err, exitCheck, name)
+		if got.code != exitCheck || !strings.Contains(got.out, c.out) || !strings.Contains(got.err, c.talk) || !strings.Contains(got.err, "next: ") {
+			t.Errorf("got exit code %d, %q and %q, want %d, %q and %q", got.code, got.out, got.err, exitCheck, c.out, c.talk)
 		}
 	}
 }

@@ -72,6 +72,9 @@ func (p *program) createCommand() *cobra.Command {
 
 func (p *program) writer(op string, flags *writeFlags) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
+		if err := checkVersion(c); err != nil {
+			return err
+		}
 		w, err := flags.write(c.Context())
 		if err != nil {
 			return usage(c, err)
@@ -94,6 +97,15 @@ func (p *program) writer(op string, flags *writeFlags) func(*cobra.Command, []st
 			return p.written(record{Key: key, Version: version})
 		})(c, args)
 	}
+}
+
+// checkVersion refuses an empty --if-version: in a script it is a variable that was not set, and the write would happen
+// whatever is there.
+func checkVersion(c *cobra.Command) error {
+	if f := c.Flags().Lookup("if-version"); f != nil && f.Changed && f.Value.String() == "" {
+		return usage(c, errors.New("--if-version is empty; --if-absent asks for a key that is not there"))
+	}
+	return nil
 }
 
 // written prints what a write has come to.
@@ -135,24 +147,44 @@ func (p *program) delCommand() *cobra.Command {
 		Args:  arguments(1, 1),
 	}
 	c.Flags().StringVar(&version, "if-version", "", "delete only if the key has this version")
-	c.RunE = p.verb(func(ctx context.Context, store kv.Backend, args []string) error {
-		key := args[0]
-		if _, err := load(ctx, store, "delete", key); err != nil {
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := checkVersion(c); err != nil {
 			return err
 		}
 		w := kv.RemoveWrite()
 		if version != "" {
 			w = kv.RemoveWrite(kv.IfVersion(version))
 		}
-		if err := store.Drop(ctx, key, w); err != nil {
-			return kv.Wrap("delete", key, err)
-		}
-		if f := p.format(asTable); f == asJSON || f == asLines {
-			return p.json(f, deleted{Key: key, Tombstone: true})
-		}
-		return nil
-	})
+		return p.verb(func(ctx context.Context, store kv.Backend, args []string) error {
+			return p.del(ctx, store, args[0], w)
+		})(c, args)
+	}
 	return c
+}
+
+// del deletes a key that must be there.
+func (p *program) del(ctx context.Context, store kv.Backend, key string, w kv.Write) error {
+	_, err := load(ctx, store, "delete", key)
+	if errors.Is(err, errAbsent) {
+		// No version is this one, so it removes nothing; but on a node that starts it waits as a write does, and the key
+		// may be there then.
+		err = store.Drop(ctx, key, kv.RemoveWrite(kv.IfVersion("none")))
+		if err == nil || errors.Is(err, kv.ErrConflict) {
+			_, err = load(ctx, store, "delete", key)
+		} else {
+			err = kv.Wrap("delete", key, err)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := store.Drop(ctx, key, w); err != nil {
+		return kv.Wrap("delete", key, err)
+	}
+	if f := p.format(asTable); f == asJSON || f == asLines {
+		return p.json(f, deleted{Key: key, Tombstone: true})
+	}
+	return nil
 }
 
 func size(n int) string { return strconv.Itoa(n) }
