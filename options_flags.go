@@ -20,34 +20,60 @@ type option struct {
 }
 
 var options = []option{
-	{name: "name", def: "the host's name and a random part", help: "`name` of this node in its cluster, unique among the living",
-		field: func(o *Options) any { return &o.Name }},
-	{name: "cluster", def: "local, on a loopback address; else it must be set", help: "`name` of the cluster, up to 64 of [a-z0-9.-]; what bears another name is refused",
-		field: func(o *Options) any { return &o.Cluster }},
-	{name: "bind", def: "a free port of 127.0.0.1", help: "`host:port` for gossip, UDP and TCP; without a host it is every address, port 0 is any free one",
-		field: func(o *Options) any { return &o.Bind }},
-	{name: "advertise", def: "that of bind, or a private address of the host", help: "`address` that other members are told, IP or IP:port",
-		field: func(o *Options) any { return &o.Advertise }},
-	{name: "seeds", flag: "seed", def: "none: the node runs alone until others find it",
+	{
+		name: "name", def: "the host's name and a random part", help: "`name` of this node in its cluster, unique among the living",
+		field: func(o *Options) any { return &o.Name },
+	},
+	{
+		name: "cluster", def: "local, on a loopback address; else it must be set", help: "`name` of the cluster, up to 64 of [a-z0-9.-]; what bears another name is refused",
+		field: func(o *Options) any { return &o.Cluster },
+	},
+	{
+		name: "bind", def: "a free port of 127.0.0.1", help: "`host:port` for gossip, UDP and TCP; without a host it is every address, port 0 is any free one",
+		field: func(o *Options) any { return &o.Bind },
+	},
+	{
+		name: "advertise", def: "that of bind, or a private address of the host", help: "`address` that other members are told, IP or IP:port",
+		field: func(o *Options) any { return &o.Advertise },
+	},
+	{
+		name: "seeds", flag: "seed", def: "none: the node runs alone until others find it",
 		help:  "where another node is: `host:port`, dns+host:port, dnssrv+name, dnssrvnoa+name or file+path; repeatable, the own address does no harm",
-		field: func(o *Options) any { return &o.Seeds }},
-	{name: "join_wait", def: "5s", help: "how `long` to wait for a seed to answer before the node runs alone, and goes on trying; negative: not at all",
-		field: func(o *Options) any { return &o.JoinWait }},
-	{name: "require_join", def: "false", help: "fail if no seed answers in that time",
-		field: func(o *Options) any { return &o.RequireJoin }},
+		field: func(o *Options) any { return &o.Seeds },
+	},
+	{
+		name: "join_wait", def: "5s", help: "`duration` of the wait for a seed to answer, after which the node runs alone and goes on trying; negative: no wait",
+		field: func(o *Options) any { return &o.JoinWait },
+	},
+	{
+		name: "require_join", def: "false", help: "fail if no seed answers in that time",
+		field: func(o *Options) any { return &o.RequireJoin },
+	},
 
-	{name: "probe_interval", def: "1s", tuned: true, help: "how `often` one member is asked whether it lives",
-		field: func(o *Options) any { return &o.Tuning.ProbeInterval }},
-	{name: "probe_timeout", def: "500ms", tuned: true, help: "how `long` it may take to answer before others are asked to ask it",
-		field: func(o *Options) any { return &o.Tuning.ProbeTimeout }},
-	{name: "gossip_interval", def: "200ms", tuned: true, help: "how `often` news about members is passed on",
-		field: func(o *Options) any { return &o.Tuning.GossipInterval }},
-	{name: "suspicion_mult", def: "4", tuned: true, help: "`number` of probe intervals between suspect and dead, in clusters of up to ten; it grows with the logarithm of the size",
-		field: func(o *Options) any { return &o.Tuning.SuspicionMult }},
-	{name: "rejoin", def: "10s", tuned: true, help: "how `often` a seed, or a member that died within a day, is called; every second until the node runs",
-		field: func(o *Options) any { return &o.Tuning.Rejoin }},
-	{name: "sync_interval", def: "30s", tuned: true, help: "how `often` all is compared with a random member",
-		field: func(o *Options) any { return &o.Tuning.SyncInterval }},
+	{
+		name: "probe_interval", def: "1s", tuned: true, help: "`duration` between two looks whether a member lives",
+		field: func(o *Options) any { return &o.Tuning.ProbeInterval },
+	},
+	{
+		name: "probe_timeout", def: "500ms", tuned: true, help: "`duration` it may take to answer before others are asked to ask it",
+		field: func(o *Options) any { return &o.Tuning.ProbeTimeout },
+	},
+	{
+		name: "gossip_interval", def: "200ms", tuned: true, help: "`duration` between two rounds of news about members",
+		field: func(o *Options) any { return &o.Tuning.GossipInterval },
+	},
+	{
+		name: "suspicion_mult", def: "4", tuned: true, help: "`number` of probe intervals between suspect and dead, in clusters of up to ten; it grows with the logarithm of the size",
+		field: func(o *Options) any { return &o.Tuning.SuspicionMult },
+	},
+	{
+		name: "rejoin", def: "10s", tuned: true, help: "`duration` between two calls of a seed, or of a member that died within a day; 1s until the node runs",
+		field: func(o *Options) any { return &o.Tuning.Rejoin },
+	},
+	{
+		name: "sync_interval", def: "30s", tuned: true, help: "`duration` between two comparisons of everything with a random member",
+		field: func(o *Options) any { return &o.Tuning.SyncInterval },
+	},
 }
 
 // flagName is the flag of the option, without a prefix.

@@ -10,20 +10,14 @@ import (
 	"net/netip"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/starlingkv/starling"
 )
 
-// serverFlags are the flags of server.
-type serverFlags struct {
-	opts     starling.Options
-	http     string
-	logLevel slog.Level
-	insecure bool
-}
-
 func (p *program) serverCommand() *cobra.Command {
-	var f serverFlags
+	s := settings{Node: starling.Options{Bind: "127.0.0.1:7171"}, HTTP: "127.0.0.1:7070"}
+	var config string
 	c := &cobra.Command{
 		Use:     "server",
 		Aliases: []string{"agent"},
@@ -33,34 +27,38 @@ func (p *program) serverCommand() *cobra.Command {
 		Args: arguments(0, 0),
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.opts.Cluster, "cluster", "", "name of the cluster, of [a-z0-9.-]; on the loopback address \"local\" by default")
-	flags.StringVar(&f.opts.Name, "name", "", "name of this node in the cluster; by default the host's and a random part")
-	flags.StringVar(&f.opts.Bind, "bind", "127.0.0.1:7171", "address for gossip, UDP and TCP; port 0 is any free one")
-	flags.StringVar(&f.opts.Advertise, "advertise", "", "address the others are told, if it is another")
-	flags.StringSliceVar(&f.opts.Seeds, "seed", nil, "address of another node; repeatable, the own address among them does no harm")
-	flags.StringVar(&f.http, "http", "127.0.0.1:7070", "address for HTTP; port 0 is any free one")
-	flags.BoolVar(&f.insecure, "insecure", false, "let others read and write without encryption")
-	flags.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
+	flags.AddFlagSet(s.flags())
+	flags.StringVar(&config, "config", "", "YAML `file` of settings, for what neither a flag nor a variable says")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := f.check(); err != nil {
+		if err := s.complete(flags, config); err != nil {
 			return usage(c, err)
 		}
-		return p.server(c.Context(), f)
+		return p.server(c.Context(), s)
 	}
 	return c
 }
 
-// check refuses what should not be open to others by accident.
-func (f *serverFlags) check() error {
-	if err := f.opts.Validate(); err != nil {
+// complete takes what the file says, and refuses what should not be open to
+// others by accident.
+func (s *settings) complete(flags *pflag.FlagSet, config string) error {
+	if config != "" {
+		theirs, err := readConfig(config)
+		if err == nil {
+			err = theirs.under(flags)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := s.Node.Validate(); err != nil {
 		return err
 	}
-	for _, a := range []struct{ flag, addr string }{{"--bind", f.opts.Bind}, {"--http", f.http}} {
+	for _, a := range []struct{ flag, addr string }{{"--bind", s.Node.Bind}, {"--http", s.HTTP}} {
 		host, _, err := net.SplitHostPort(a.addr)
 		if err != nil {
 			return fmt.Errorf("%s: %w", a.flag, err)
 		}
-		if !isLoopback(host) && !f.insecure {
+		if !isLoopback(host) && !s.Insecure {
 			return fmt.Errorf("%s %s is open to other machines, without encryption: say --insecure if that is meant", a.flag, a.addr)
 		}
 	}
@@ -80,13 +78,13 @@ type running struct {
 	Gossip  string `json:"gossip"`
 }
 
-func (p *program) server(ctx context.Context, f serverFlags) error {
-	f.opts.Logger = slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: f.logLevel}))
-	at, err := net.Listen("tcp", f.http)
+func (p *program) server(ctx context.Context, of settings) error {
+	of.Node.Logger = slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: of.LogLevel}))
+	at, err := net.Listen("tcp", of.HTTP)
 	if err != nil {
 		return err
 	}
-	s, err := serve(f.opts, at)
+	s, err := serve(of.Node, at)
 	if err != nil {
 		return err
 	}

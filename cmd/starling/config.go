@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/starlingkv/starling"
+)
+
+// settings are what a server is told: by its flags, its environment and its file.
+type settings struct {
+	Node     starling.Options `yaml:",inline"`
+	HTTP     string           `yaml:"http"`
+	Insecure bool             `yaml:"insecure"`
+	LogLevel slog.Level       `yaml:"log_level"`
+}
+
+// flags are the flags of the settings; what these hold already is the default.
+func (s *settings) flags() *pflag.FlagSet {
+	node := flag.NewFlagSet("", flag.ContinueOnError)
+	s.Node.Flags(node, "")
+	all := pflag.NewFlagSet("", pflag.ContinueOnError)
+	all.AddGoFlagSet(node)
+	all.StringVar(&s.HTTP, "http", s.HTTP, "`host:port` for HTTP; port 0 is any free one")
+	all.BoolVar(&s.Insecure, "insecure", s.Insecure, "let other machines read and write without encryption")
+	all.TextVar(&s.LogLevel, "log-level", s.LogLevel, "debug, info, warn or error")
+	return all
+}
+
+// readConfig reads a YAML file. A key that it does not know is an error.
+func readConfig(path string) (*settings, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	var s settings
+	yamls := yaml.NewDecoder(file)
+	yamls.KnownFields(true)
+	if err := yamls.Decode(&s); err != nil && !errors.Is(err, io.EOF) { // an empty file says nothing
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &s, nil
+}
+
+// under puts the settings of a file under the flags: it sets those that neither
+// the line nor the environment has.
+func (s *settings) under(flags *pflag.FlagSet) error {
+	var errs []error
+	s.flags().VisitAll(func(theirs *pflag.Flag) {
+		mine := flags.Lookup(theirs.Name)
+		if text := theirs.Value.String(); text != "" && !mine.Changed {
+			errs = append(errs, mine.Value.Set(text))
+		}
+	})
+	return errors.Join(errs...)
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/starlingkv/starling"
+)
+
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "starling.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestConfigPrecedence gives settings by line, environment and file: the first wins.
+func TestConfigPrecedence(t *testing.T) {
+	path := writeConfig(t, `
+name: file
+cluster: file
+bind: 127.0.0.1:1
+seeds: [file:1, "dns+file:2"]
+join_wait: 7s
+require_join: true
+http: 127.0.0.1:2
+log_level: debug
+tuning:
+  suspicion_mult: 9
+  rejoin: 3s
+`)
+	env := map[string]string{"STARLING_CLUSTER": "env", "STARLING_NAME": "env", "STARLING_REQUIRE_JOIN": "false", "STARLING_CONFIG": path}
+	s := settings{Node: starling.Options{Bind: "default:1"}, HTTP: "default:2"}
+	p := program{getenv: func(name string) string { return env[name] }}
+	c := p.serverCommand()
+	c.ResetFlags()
+	c.Flags().AddFlagSet(s.flags())
+	config := c.Flags().String("config", "", "")
+	if err := c.ParseFlags([]string{"--name=line", "--seed=line:1", "--seed=line:2", "--sync-interval=1m"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.fromEnv(c); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.complete(c.Flags(), *config); err != nil {
+		t.Fatal(err)
+	}
+	want := settings{
+		Node: starling.Options{
+			Name: "line", Cluster: "env", Bind: "127.0.0.1:1", Seeds: []string{"line:1", "line:2"}, JoinWait: 7 * time.Second,
+			Tuning: starling.Tuning{SuspicionMult: 9, Rejoin: 3 * time.Second, SyncInterval: time.Minute},
+		},
+		HTTP: "127.0.0.1:2", LogLevel: -4,
+	}
+	if !reflect.DeepEqual(s, want) {
+		t.Errorf("got  %+v\nwant %+v", s, want)
+	}
+}
+
+func TestConfigMistakes(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"clutser: prod", "clutser"},
+		{"tuning: {rejon: 5s}", "rejon"},
+		{"join_wait: soon", "soon"},
+		{"seeds: {a: b}", "line 1"},
+		{"name: [", "yaml"},
+		{"tuning: {rejoin: -5s}", "rejoin"},
+		{"bind: 0.0.0.0:1\ncluster: c", "--insecure"},
+	} {
+		s := settings{Node: starling.Options{Bind: "127.0.0.1:0"}, HTTP: "127.0.0.1:0"}
+		err := s.complete(s.flags(), writeConfig(t, c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, want an error that names %s", c.text, err, c.want)
+		}
+	}
+	s := settings{Node: starling.Options{Bind: "127.0.0.1:0"}, HTTP: "127.0.0.1:0"}
+	if err := s.complete(s.flags(), "/does/not/exist"); err == nil {
+		t.Error("a file that does not exist was taken")
+	}
+	if err := s.complete(s.flags(), writeConfig(t, "# nothing\n")); err != nil {
+		t.Errorf("an empty file: %v", err)
+	}
+}
+
+// TestConfigPage holds docs/config.md to the flags of server.
+func TestConfigPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/config.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	new(program).serverCommand().Flags().VisitAll(func(f *pflag.Flag) {
+		row := "| `--" + f.Name + "` | `" + envName(f.Name) + "` |"
+		if !strings.Contains(string(page), row) {
+			t.Errorf("docs/config.md lacks %s", row)
+		}
+	})
+}
+
+// TestServerReadsItsFile runs a server by its file alone.
+func TestServerReadsItsFile(t *testing.T) {
+	path := writeConfig(t, "name: from-file\ncluster: filed\nbind: 127.0.0.1:0\nhttp: 127.0.0.1:0\n")
+	server := start(t, "--config", path)
+	if server.running.Node != "from-file" || server.running.Cluster != "filed" {
+		t.Errorf("the server says it is %+v, want what its file says", server.running)
+	}
+}
