@@ -61,8 +61,9 @@ func (s *syncer) judged(pin *sessionPin, found *findings, theirs uint64) {
 	}
 }
 
-// Probe asks every live peer whether it agrees, spread over a second. It does
-// nothing if the last one is less than 30 s ago.
+// Probe asks every live peer whether it agrees, spread over a second, at most
+// every 30 s. In between it asks only those of which nothing is known or that
+// did not agree, at most every second: who waits for agreement sees it come.
 type Probe struct{}
 
 func (Probe) input() {}
@@ -71,13 +72,15 @@ func (Probe) run(e *Engine) { e.sync.probe.begin(e.sync) }
 
 const (
 	probeEvery  = 30 * time.Second
+	probeAgain  = time.Second // for those that did not agree
 	probeSpread = time.Second
 	probeWait   = 3 * time.Second // for an answer
 )
 
 // probe is one round of HELLO(probe).
 type probe struct {
-	began time.Duration
+	began time.Duration // when all were asked last
+	asked time.Duration // when any were
 	ever  bool
 	todo  []mark // whom to ask, by when
 	asks  []*ask // who was asked and has not answered, oldest first
@@ -92,13 +95,21 @@ type differed struct {
 
 func (p *probe) begin(s *syncer) {
 	now := s.e.now.Mono
-	if p.ever && now-p.began < probeEvery {
+	all := !p.ever || now-p.began >= probeEvery
+	busy := len(p.todo)+len(p.asks)+len(p.found) > 0
+	if !all && (busy || now-p.asked < probeAgain) {
 		return
 	}
-	p.ever, p.began = true, now
+	if all {
+		p.ever, p.began = true, now
+	}
+	p.asked = now
 	p.todo, p.asks, p.found = nil, nil, nil
 	nodes := s.e.peers.nodes
 	for i, n := range nodes {
+		if k := s.peers[n.Origin]; !all && k != nil && k.agree.Agrees() {
+			continue
+		}
 		p.todo = append(p.todo, mark{n.Origin, now + probeSpread*time.Duration(i)/time.Duration(len(nodes))})
 	}
 }

@@ -229,3 +229,42 @@ func TestBothSidesJudgeAsOfOneTime(t *testing.T) {
 		}
 	}
 }
+
+// TestProbeAsksAgainWhereNothingIsAgreed: who waits for agreement must not be
+// told for half a minute what was true once.
+func TestProbeAsksAgainWhereNothingIsAgreed(t *testing.T) {
+	n := newSyncNet(t, 2, nil)
+	n.fill(50, 10)
+	n.meet()
+	n.run(10 * time.Second)
+	a, b := n.nodes[0], n.nodes[1]
+	a.put("k", "1")
+	n.now += time.Minute
+	n.quiet()
+	probe := func() int {
+		n.forget()
+		a.step(Probe{})
+		n.run(100 * time.Millisecond)
+		return n.frames[wire.TypeHello]
+	}
+	if probe(); a.e.Agreement()[0].Agrees() {
+		t.Fatal("agrees before the value came")
+	}
+	b.take(a.at(cell.At("k", "r")))
+	for _, x := range n.nodes { // no session but the probe's
+		x.e.sync.dirt, x.e.sync.next = nil, never
+	}
+	if probe() != 0 {
+		t.Error("asked again within a second")
+	}
+	n.now += probeAgain
+	n.quiet()
+	if probe() == 0 || !a.e.Agreement()[0].Agrees() {
+		t.Errorf("a second later: %+v", a.e.Agreement()[0])
+	}
+	n.now += probeAgain
+	n.quiet()
+	if probe() != 0 {
+		t.Error("asked again a peer that agrees")
+	}
+}

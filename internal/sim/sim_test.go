@@ -77,8 +77,13 @@ func TestKeptSeeds(t *testing.T) {
 	}
 }
 
-// TestPlantedBugsAreFound plays, for each planted bug, the seed that finds it
-// according to docs/planted.md, and expects the oracle named there to bite.
+// soon is how many seeds the test tries for a bug that docs/planted.md says is
+// found at once. A bug that takes longer is tried with its own seed only: when
+// the engine changes, make planted looks for another.
+const soon = 60
+
+// TestPlantedBugsAreFound looks for each planted bug, and expects the oracle
+// that docs/planted.md names to bite.
 func TestPlantedBugsAreFound(t *testing.T) {
 	text, err := os.ReadFile("../../docs/planted.md")
 	if err != nil {
@@ -100,21 +105,32 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		if within > 2000 {
 			t.Errorf("%s is found within %d seeds only", name, within)
 		}
-		expectOracle(t, name, Run(within, Options{Plant: plant}), strings.TrimSpace(cols[5]))
+		first, last := uint64(1), uint64(soon)
+		if within > soon {
+			first, last = within, within
+		}
+		expectOracle(t, name, strings.TrimSpace(cols[5]), seedRange{first, last, Options{Plant: plant}})
 	}
 	if found != len(plants) {
 		t.Errorf("docs/planted.md says of %d planted bugs when they are found, there are %d", found, len(plants))
 	}
 }
 
-func expectOracle(t *testing.T, name string, r Result, oracle string) {
+type seedRange struct {
+	first, last uint64
+	opt         Options
+}
+
+func expectOracle(t *testing.T, name, oracle string, in seedRange) {
 	t.Helper()
-	for _, v := range r.Violations {
-		if v.Oracle == oracle {
-			return
+	for seed := in.first; seed <= in.last; seed++ {
+		for _, v := range Run(seed, in.opt).Violations {
+			if v.Oracle == oracle {
+				return
+			}
 		}
 	}
-	t.Errorf("%s: seed %d does not find it by %s: %v", name, r.Seed, oracle, r.Violations)
+	t.Errorf("%s: seeds %d..%d do not find it by %s: run make planted", name, in.first, in.last, oracle)
 }
 
 func TestReportsAddUpAndGoOn(t *testing.T) {
