@@ -245,7 +245,7 @@ func TestProbeAsksAgainWhereNothingIsAgreed(t *testing.T) {
 		n.forget()
 		a.step(Probe{})
 		n.run(100 * time.Millisecond)
-		return n.frames[wire.TypeHello]
+		return n.packets[wire.TypeHello]
 	}
 	if probe(); a.e.Agreement()[0].Agrees() {
 		t.Fatal("agrees before the value came")
