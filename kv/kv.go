@@ -31,6 +31,10 @@ const (
 // every call returns [ErrClosed] and every watch ends. A key that [CheckKey] refuses is [ErrBadKey]. A value that encodes
 // to more than the store takes is [ErrTooLarge].
 //
+// A store that is still starting answers List, Get and watches from what is here; CAS, Put, Remove and Delete wait for it
+// as long as ctx allows, else they return [ErrNotReady]. A watcher on the writing node is woken even if nobody else can
+// be reached.
+//
 // A present value that does not decode, or whose codec panics, is [ErrDecode]: never a nil value without an error. A key
 // written with another kind of value is [ErrType]. Delete removes either.
 type Client interface {
