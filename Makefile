@@ -1,12 +1,14 @@
 # Everything a contributor runs. `make` alone lists the targets.
 #
 # LABS names every module under lab/: modules_test.go reads this line, so a module that is on no list is a failing test.
-LABS :=
+LABS := lab/dskit lab/dskit/bench
 
 FROM     ?= 1
 SEEDS    ?= 500
 FUZZTIME ?= 30s
 BENCH    ?= .
+ROUNDS   ?= 3
+TOPICS   ?=
 
 # The oldest Go that builds the product; the same number as the go line of go.mod.
 GO_MIN := 1.26
@@ -14,7 +16,7 @@ GO_MIN := 1.26
 TOOLS := bin/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint sim planted fuzz bench install-check need-go need-git need-cc
+.PHONY: help dev test lint sim planted fuzz bench gobench install-check need-go need-git need-cc
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,7 +52,13 @@ planted: need-go ## how soon the simulator finds each planted bug: the figures o
 fuzz: need-go ## every fuzz target for FUZZTIME= each
 	@FUZZTIME=$(FUZZTIME) tools/fuzz
 
-bench: need-go ## every benchmark; BENCH= chooses by name
+bench: need-go ## starling beside dskit, about 20 minutes: writes docs/benchmarks.md; ROUNDS= of short topics, TOPICS= prints a choice
+	@mkdir -p bin
+	@cd lab/dskit && go build -o $(CURDIR)/bin/ ./dskitbench
+	@cd lab/dskit/bench && go build -o $(CURDIR)/bin/ ./cmd/starlingbench ./cmd/bench
+	@bin/bench -rounds $(ROUNDS) $(if $(TOPICS),-topics $(TOPICS),-record docs/benchmarks.md) bin/dskitbench bin/starlingbench
+
+gobench: need-go ## every Go benchmark of the product; BENCH= chooses by name
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
 install-check: need-go need-git ## install the committed tree from a file proxy with an empty module cache

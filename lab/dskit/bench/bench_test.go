@@ -1,0 +1,105 @@
+package bench
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// replica is a Reader of what it holds.
+type replica map[string]string
+
+func (r replica) List(prefix string) []string {
+	var keys []string
+	for k := range r {
+		if strings.HasPrefix(k, prefix) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+func (r replica) Get(key string) []byte { return []byte(r[key]) }
+
+// TestAgreed holds replicas to be told apart by any key and any value.
+func TestAgreed(t *testing.T) {
+	one := replica{"a": "1", "b": "2"}
+	if err := new(Report).agreed(one, replica{"b": "2", "a": "1"}); err != nil {
+		t.Errorf("equal replicas: %v", err)
+	}
+	for _, other := range []replica{{"a": "1"}, {"a": "1", "b": "3"}, {"a": "1", "c": "2"}, {"a": "12", "b": ""}, {}} {
+		if err := new(Report).agreed(one, other); err == nil {
+			t.Errorf("%v passed for %v", other, one)
+		}
+	}
+	r := &Report{}
+	if err := r.agreed(one); err != nil || r.State == "" {
+		t.Errorf("got state %q, %v", r.State, err)
+	}
+}
+
+func TestValue(t *testing.T) {
+	v := Value("k", 1)
+	if len(v) != ValueSize || !bytes.Equal(v, Value("k", 1)) || bytes.Equal(v, Value("k", 2)) || bytes.Equal(v, Value("l", 1)) {
+		t.Error("a value must follow from its key and generation, and from nothing else")
+	}
+}
+
+func TestRace(t *testing.T) {
+	a := newRace(2)
+	first, second := Value("k", 1), Value("k", 2)
+	a.start(0, first)
+	a.start(1, second)
+	a.saw(0, first)
+	a.saw(0, []byte("a value of nobody"))
+	a.saw(1, second) // without having been told of the first
+	if took := a.await(0, 0); took[0] == 0 || took[1] >= time.Minute {
+		t.Errorf("got %v, want that both nodes saw the first", took)
+	}
+	if took := a.await(1, 0); took[0] >= time.Minute || took[1] != time.Hour {
+		t.Errorf("got %v, want that one node never saw the second", took)
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	v := []int{5, 1, 4, 2, 3, 6, 7, 8, 9, 10}
+	if got := [3]float64{quantile(v, .5), quantile(v, .9), quantile(v, 1)}; got != [3]float64{6, 10, 10} {
+		t.Errorf("got %v", got)
+	}
+}
+
+// TestPerCall holds the meter to the calls it makes, and to what they allocate.
+func TestPerCall(t *testing.T) {
+	var kept []byte
+	calls := 0
+	from := time.Now()
+	took, allocated := perCall(func() {
+		calls++
+		kept = make([]byte, 4096)
+	})
+	if most := float64(time.Since(from)); len(kept) == 0 || took <= 0 || took*float64(calls) > 3*most {
+		t.Errorf("%v ns for each of %d calls, %v ns in all", took, calls, most)
+	}
+	if allocated < 4096 || allocated > 5000 {
+		t.Errorf("got %v bytes, want 4096", allocated)
+	}
+}
+
+func TestMainRefuses(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := Main(nobody{}, []string{"no-topic"}, &out, &errs); code != 1 || !strings.Contains(errs.String(), "no such topic") {
+		t.Errorf("got exit code %d and %q", code, errs.String())
+	}
+	if !slices.Contains(Topics(), "converge-64") || !Long("converge-64") || Long("get") {
+		t.Errorf("got topics %q", Topics())
+	}
+}
+
+// nobody is a system without nodes.
+type nobody struct{}
+
+func (nobody) Name() string                       { return "nobody" }
+func (nobody) Start(string, string) (Node, error) { return nil, errWrong }
+func (nobody) Pair() (Pair, error)                { return nil, errWrong }

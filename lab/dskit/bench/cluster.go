@@ -1,0 +1,206 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// cluster is nodes in this process, over loopback.
+type cluster []Node
+
+// assemble starts n nodes, all of which join the first.
+func assemble(s System, n int) (cluster, error) {
+	var c cluster
+	join := ""
+	for i := range n {
+		node, err := s.Start(fmt.Sprintf("node-%d", i), join)
+		if err != nil {
+			return nil, errors.Join(err, c.close())
+		}
+		c = append(c, node)
+		join = c[0].Addr()
+	}
+	complete := func() bool {
+		return !slices.ContainsFunc(c, func(m Node) bool { return m.Members() != n })
+	}
+	if !await(time.Minute, complete) {
+		return nil, errors.Join(fmt.Errorf("%d nodes did not all find each other", n), c.close())
+	}
+	return c, nil
+}
+
+func (c cluster) close() error {
+	errs := make([]error, len(c))
+	var all sync.WaitGroup
+	for i, n := range c {
+		all.Go(func() { errs[i] = n.Close() })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+func (c cluster) traffic() (sum Traffic) {
+	for _, n := range c {
+		t := n.Traffic()
+		sum.Packets, sum.Bytes = sum.Packets+t.Packets, sum.Bytes+t.Bytes
+	}
+	return sum
+}
+
+func (c cluster) readers() []Reader {
+	out := make([]Reader, len(c))
+	for i, n := range c {
+		out[i] = n
+	}
+	return out
+}
+
+const (
+	updates   = 30
+	late      = 3 * time.Second  // the next update does not wait for longer
+	lastWait  = 40 * time.Second // for the late ones: past one periodic full sync
+	quietTime = 10 * time.Second // how long the idle cluster is measured
+	smallKey  = "small"
+)
+
+// converge writes one small value on one node, again and again, and takes the time
+// until the watchers of all nodes have it.
+func converge(nodes int) func(s System, r *Report) error {
+	return func(s System, r *Report) error {
+		c, err := assemble(s, nodes)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = c.close() }()
+		return c.converge(r)
+	}
+}
+
+func (c cluster) converge(r *Report) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	a := newRace(len(c))
+	for i, n := range c {
+		go n.WatchKey(ctx, smallKey, func(v []byte) bool { a.saw(i, v); return true })
+	}
+	time.Sleep(3 * time.Second) // news about members end
+	busy, sent, from := cpu(), c.traffic(), time.Now()
+	for u := range updates {
+		v := Value(smallKey, u)
+		a.start(u, v)
+		if err := c[0].CAS(smallKey, func([]byte) []byte { return v }); err != nil {
+			return err
+		}
+		a.await(u, late)
+		// Retransmissions end, and the next update meets another phase of the ticks.
+		time.Sleep(1200*time.Millisecond + rand.N(200*time.Millisecond))
+	}
+	used, traffic, lasted := cpu()-busy, c.traffic(), time.Since(from)
+	var half, each, all []time.Duration
+	for u := range updates {
+		took := a.await(u, lastWait)
+		half, each, all = append(half, took[(len(c)+1)/2-1]), append(each, took...), append(all, took[len(took)-1])
+	}
+	busy, quiet, from := cpu(), c.traffic(), time.Now()
+	time.Sleep(quietTime)
+	share := float64(lasted) / float64(time.Since(from)) // probes are no part of an update
+	idle, idleUsed := c.traffic(), cpu()-busy
+	name := func(what string) string { return fmt.Sprintf("converge, %d nodes: %s", len(c), what) }
+	r.add(name("half of the nodes"), Nanoseconds, quantile(half, .5))
+	r.add(name("99 % of all (node, update)"), Nanoseconds, quantile(each, .99))
+	r.add(name("all nodes, median"), Nanoseconds, quantile(all, .5))
+	r.add(name("all nodes, p90"), Nanoseconds, quantile(all, .9))
+	r.add(name("packets per update"), Count, (traffic.Packets-sent.Packets-share*(idle.Packets-quiet.Packets))/updates)
+	r.add(name("bytes in packets per update"), Bytes, (traffic.Bytes-sent.Bytes-share*(idle.Bytes-quiet.Bytes))/updates)
+	r.add(name("processor time per update, all nodes"), Nanoseconds, (float64(used)-share*float64(idleUsed))/updates)
+	return r.agreed(c.readers()...)
+}
+
+// race is who saw which update when. A node that saw a later one has seen it.
+type race struct {
+	mu   sync.Mutex
+	at   []time.Time
+	now  map[string]int    // update by its value
+	took [][]time.Duration // by update and node; 0: not yet
+}
+
+func newRace(nodes int) *race {
+	a := &race{at: make([]time.Time, updates), now: make(map[string]int), took: make([][]time.Duration, updates)}
+	for u := range a.took {
+		a.took[u] = make([]time.Duration, nodes)
+	}
+	return a
+}
+
+func (a *race) start(u int, v []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.now[string(v)], a.at[u] = u, time.Now()
+}
+
+func (a *race) saw(node int, v []byte) {
+	now := time.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	last, known := a.now[string(v)]
+	if !known {
+		return
+	}
+	for u := range last + 1 {
+		if a.took[u][node] == 0 {
+			a.took[u][node] = now.Sub(a.at[u])
+		}
+	}
+}
+
+// await returns the sorted times of an update; a node that has not seen it within
+// the limit counts as having taken an hour.
+func (a *race) await(u int, limit time.Duration) []time.Duration {
+	missing := func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return slices.Contains(a.took[u], 0)
+	}
+	for missing() && time.Since(a.at[u]) < limit {
+		time.Sleep(2 * time.Millisecond)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	took := slices.Clone(a.took[u])
+	for i := range took {
+		if took[i] == 0 {
+			took[i] = time.Hour
+		}
+	}
+	slices.Sort(took)
+	return took
+}
+
+// join takes the time from starting a fresh node to its having every key of the
+// one node that it joins.
+func join(s System, r *Report) error {
+	keys := Keys("tenants/", manyKeys)
+	old, err := loaded(s, keys)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = old.Close() }()
+	busy, from := cpu(), time.Now()
+	fresh, err := s.Start("fresh", old.Addr())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = fresh.Close() }()
+	if !await(2*time.Minute, func() bool { return fresh.Keys() == len(keys) }) {
+		return fmt.Errorf("%d of %d keys after two minutes", fresh.Keys(), len(keys))
+	}
+	r.add("join until all of 100,000 keys are there", Nanoseconds, float64(time.Since(from)))
+	time.Sleep(5 * time.Second) // what joining set off is a part of its price
+	r.add("join, processor time of both until 5 s after", Nanoseconds, float64(cpu()-busy))
+	return r.agreed(old, fresh)
+}

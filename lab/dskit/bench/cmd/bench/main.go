@@ -1,0 +1,108 @@
+// Command bench runs the programs of two stores by turns and puts what they found
+// side by side.
+//
+//	bench [-rounds n] [-topics list] [-record file] PEER STARLING
+//
+// Each topic of each round is a process of its own. Every figure is the median of
+// its runs; every ratio is the median of the ratios of runs that followed upon each
+// other. The run fails if the two stores do not end with the same state.
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/starlingkv/starling/lab/dskit/bench"
+)
+
+func main() {
+	rounds := flag.Int("rounds", 3, "how often each short topic is run")
+	chosen := flag.String("topics", strings.Join(bench.Topics(), ","), "what to run")
+	record := flag.String("record", "", "put the table between the marks of this file")
+	flag.Parse()
+	if flag.NArg() != 2 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	if err := run(*rounds, strings.Split(*chosen, ","), *record); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(rounds int, topics []string, record string) error {
+	m := about()
+	t := &table{}
+	for _, topic := range topics {
+		if !slices.Contains(bench.Topics(), topic) {
+			return fmt.Errorf("no topic %q: want one of %q", topic, bench.Topics())
+		}
+		n := rounds
+		if bench.Long(topic) {
+			n = 1
+		}
+		for round := range n {
+			fmt.Fprintf(os.Stderr, "%s, round %d of %d\n", topic, round+1, n)
+			peer, err := play(flag.Arg(0), topic)
+			if err != nil {
+				return err
+			}
+			own, err := play(flag.Arg(1), topic)
+			if err != nil {
+				return err
+			}
+			if err := t.add(peer, own); err != nil {
+				return err
+			}
+		}
+	}
+	m.done(t)
+	text := m.String() + "\n" + t.String()
+	if record == "" {
+		fmt.Print(text)
+		return nil
+	}
+	return insert(record, text)
+}
+
+// play runs one program once.
+func play(program, topic string) (bench.Report, error) {
+	var r bench.Report
+	cmd := exec.Command(program, topic)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return r, fmt.Errorf("%s %s: %w", program, topic, err)
+	}
+	if err := json.Unmarshal(out, &r); err != nil {
+		return r, fmt.Errorf("%s %s: %w", program, topic, err)
+	}
+	return r, nil
+}
+
+// The marks between which insert puts the table.
+const (
+	from = "<!-- figures: written by make bench -->\n"
+	upTo = "<!-- end of figures -->\n"
+)
+
+// insert replaces what stands between the marks of a file.
+func insert(file, text string) error {
+	doc, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, rest, found := bytes.Cut(doc, []byte(from))
+	_, after, closed := bytes.Cut(rest, []byte(upTo))
+	if !found || !closed {
+		return fmt.Errorf("%s has no marks for the figures", file)
+	}
+	out := slices.Concat(before, []byte(from+"\n"+text+"\n"+upTo), after)
+	return os.WriteFile(file, out, 0o644)
+}

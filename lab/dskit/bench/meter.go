@@ -1,0 +1,66 @@
+package bench
+
+import (
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// cpu is the processor time that this process has used.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // it fails for a bad address only
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// perCall calls f for about half a second and returns what one call took on the
+// clock, and the bytes it allocated.
+func perCall(f func()) (took, allocated float64) {
+	const (
+		warm = 100 * time.Millisecond
+		long = 500 * time.Millisecond
+	)
+	n := 0
+	for from := time.Now(); time.Since(from) < warm; n++ {
+		f()
+	}
+	n = max(1, int(int64(n)*int64(long/warm)))
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	from := time.Now()
+	for range n {
+		f()
+	}
+	passed := time.Since(from)
+	runtime.ReadMemStats(&after)
+	return float64(passed) / float64(n), float64(after.TotalAlloc-before.TotalAlloc) / float64(n)
+}
+
+// heap is what lives in the heap.
+func heap() float64 {
+	runtime.GC()
+	runtime.GC() // what finalizers held back
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}
+
+// quantile is the value below which the part q of all lies.
+func quantile[T time.Duration | int](v []T, q float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return float64(v[min(int(q*float64(len(v))), len(v)-1)])
+}
+
+// await polls until ok or the limit, and says which.
+func await(limit time.Duration, ok func() bool) bool {
+	for end := time.Now().Add(limit); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}
