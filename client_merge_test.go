@@ -250,7 +250,7 @@ func TestMapWithTTL(t *testing.T) {
 func TestMergingKindsMeet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := member.NewMemory(1)
-		network.Latency = time.Millisecond
+		network.Latency = 20 * time.Millisecond
 		nodes := clusterIn(t, network, "a", "b", "c")
 		sets := make([]crdt.Typed[crdt.Set[string]], 3)
 		counters := make([]crdt.Typed[crdt.Counter], 3)
@@ -272,14 +272,16 @@ func TestMergingKindsMeet(t *testing.T) {
 			try(counters[i].Update(t.Context(), "n", func(c *crdt.Counter) error { c.Add(int64(10 * (i + 1))); return nil }))
 			try(marks[i].Update(t.Context(), "m", func(m *crdt.Max) error { m.Observe(int64(7 - i*i)); return nil }))
 		}
+		try(sets[0].Update(t.Context(), "s", func(s *crdt.Set[string]) error { s.Add("y"); return nil }))
+		pass(5 * time.Millisecond) // so that the remove is the newer write
 		try(sets[1].Update(t.Context(), "s", func(s *crdt.Set[string]) error { s.Remove("x"); s.Remove("y"); return nil }))
 		try(sets[2].Update(t.Context(), "s", func(s *crdt.Set[string]) error { s.Add("x"); return nil }))
 		pass(time.Second)
 		for i := range nodes {
 			s, _, err := sets[i].Get(t.Context(), "s")
 			try(err)
-			if got := slices.Collect(s.All()); !slices.Equal(got, []string{"x"}) {
-				t.Errorf("node %d: the set is %q, want what was added while it was removed", i, got)
+			if got := slices.Collect(s.All()); !slices.Equal(got, []string{"x", "y"}) {
+				t.Errorf("node %d: the set is %q, want what was added before the remove was heard of", i, got)
 			}
 			c, _, err := counters[i].Get(t.Context(), "n")
 			try(err)
@@ -293,7 +295,12 @@ func TestMergingKindsMeet(t *testing.T) {
 			}
 		}
 		try(counters[0].Delete(t.Context(), "n"))
+		pass(5 * time.Millisecond)
+		try(counters[1].Update(t.Context(), "n", func(c *crdt.Counter) error { c.Add(1); return nil })) // not having heard of it
 		pass(time.Second)
+		if c, ok, _ := counters[2].Get(t.Context(), "n"); ok {
+			t.Errorf("after a delete the counter is %d, want none", c.Value())
+		}
 		try(counters[1].Update(t.Context(), "n", func(c *crdt.Counter) error { c.Add(1); return nil }))
 		pass(time.Second)
 		if c, _, _ := counters[2].Get(t.Context(), "n"); c.Value() != 1 {
