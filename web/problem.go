@@ -22,17 +22,20 @@ type kind struct {
 // The kinds that stand for no sentinel of package kv.
 var (
 	badRequest         = kind{"bad-request", http.StatusBadRequest, "the request cannot be understood"}
-	notFound           = kind{"not-found", http.StatusNotFound, "there is no such key"}
+	notFound           = kind{"not-found", http.StatusNotFound, "there is no such thing"}
 	preconditionFailed = kind{"precondition-failed", http.StatusPreconditionFailed, "the key has another version"}
 	busy               = kind{"busy", http.StatusServiceUnavailable, "the node serves as many as it can"}
+	forbidden          = kind{"forbidden", http.StatusForbidden, "this is not allowed"}
+	alive              = kind{"alive", http.StatusConflict, "the member is alive"}
 	internal           = kind{"internal", http.StatusInternalServerError, "an error of the server"}
 )
 
 var (
-	tooLarge = kind{"too-large", http.StatusRequestEntityTooLarge, kv.ErrTooLarge.Error()}
-	badKey   = kind{"bad-key", http.StatusBadRequest, kv.ErrBadKey.Error()}
-	notReady = kind{"not-ready", http.StatusServiceUnavailable, kv.ErrNotReady.Error()}
-	closed   = kind{"closed", http.StatusServiceUnavailable, kv.ErrClosed.Error()}
+	tooLarge    = kind{"too-large", http.StatusRequestEntityTooLarge, kv.ErrTooLarge.Error()}
+	badKey      = kind{"bad-key", http.StatusBadRequest, kv.ErrBadKey.Error()}
+	notReady    = kind{"not-ready", http.StatusServiceUnavailable, kv.ErrNotReady.Error()}
+	unsupported = kind{"unsupported", http.StatusNotImplemented, kv.ErrUnsupported.Error()}
+	closed      = kind{"closed", http.StatusServiceUnavailable, kv.ErrClosed.Error()}
 )
 
 // kinds is the page and the status of every sentinel. An error that wraps several is of the first kind here.
@@ -49,7 +52,7 @@ var kinds = []struct {
 	{kv.ErrDecode, kind{"decode", http.StatusInternalServerError, kv.ErrDecode.Error()}},
 	{kv.ErrType, kind{"type", http.StatusConflict, kv.ErrType.Error()}},
 	{kv.ErrNotLinearizable, kind{"not-linearizable", http.StatusNotImplemented, kv.ErrNotLinearizable.Error()}},
-	{kv.ErrUnsupported, kind{"unsupported", http.StatusNotImplemented, kv.ErrUnsupported.Error()}},
+	{kv.ErrUnsupported, unsupported},
 	{kv.ErrClockSkew, kind{"clock-skew", http.StatusServiceUnavailable, kv.ErrClockSkew.Error()}},
 	{kv.ErrNameTaken, kind{"name-taken", http.StatusConflict, kv.ErrNameTaken.Error()}},
 	// Nothing here takes long but the wait for a node that starts; and a request is cancelled by its client, who does not

@@ -48,8 +48,9 @@ type Handler struct {
 	cfg     Config
 	reads   store // of kv.Bytes: reads every codec's bytes
 	clients clients
-	seats   chan struct{} // one per running watch
-	boot    string        // begins the ids of events: no two handlers share one
+	seats   chan struct{}               // one per running watch
+	boot    string                      // begins the ids of events: no two handlers share one
+	origins *http.CrossOriginProtection // keeps the pages of other sites from writing through a browser
 }
 
 // store is what the API needs of a client.
@@ -78,6 +79,7 @@ func New(cfg Config) *Handler {
 		clients: clients{open: cfg.Client},
 		seats:   make(chan struct{}, cfg.MaxWatchers),
 		boot:    newBoot(),
+		origins: http.NewCrossOriginProtection(),
 	}
 	reads, err := h.clients.of(kv.Bytes.CodecID())
 	if err != nil {
@@ -97,7 +99,13 @@ func orDefault[N int | time.Duration](n, otherwise N) N {
 // ServeHTTP routes by the path as it was sent: after decoding, "a%2F%2Fb" could not be told from "a//b".
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff") // a value is nothing that a browser should run
-	if err := h.serve(w, r); err != nil {
+	err := h.origins.Check(r)
+	if err != nil {
+		err = newProblem(forbidden, "a page of another site may not write here: "+err.Error())
+	} else {
+		err = h.serve(w, r)
+	}
+	if err != nil {
 		h.fail(w, r, err)
 	}
 }
@@ -107,22 +115,36 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if escaped, ok := strings.CutPrefix(path, keyPath); ok {
 		return h.serveKey(w, r, escaped)
 	}
-	serve, ok := map[string]func(http.ResponseWriter, *http.Request) error{
-		"/v1/kv":      h.list,
-		"/v1/watch":   h.watch,
-		"/v1/members": h.members,
-		"/v1/status":  h.status,
-		"/livez":      h.livez,
-		"/readyz":     h.readyz,
+	if escaped, ok := strings.CutPrefix(path, memberPath); ok {
+		return h.serveMember(w, r, escaped)
+	}
+	at, ok := map[string]route{
+		"/v1/kv":      {h.list, readOnly},
+		"/v1/watch":   {h.watch, readOnly},
+		"/v1/digest":  {h.digest, readOnly},
+		"/v1/members": {h.members, readOnly},
+		"/v1/status":  {h.status, readOnly},
+		"/v1/examine": {h.examine, readOnly},
+		"/v1/leave":   {h.leave, []string{http.MethodPost}},
+		"/livez":      {h.livez, readOnly},
+		"/readyz":     {h.readyz, readOnly},
 	}[path]
 	if !ok {
 		return newProblem(notFound, "there is nothing at "+path)
 	}
-	if err := allow(w, r, http.MethodGet, http.MethodHead); err != nil {
+	if err := allow(w, r, at.methods...); err != nil {
 		return err
 	}
-	return serve(w, r)
+	return at.serve(w, r)
 }
+
+// route is what serves a path, and the methods it has.
+type route struct {
+	serve   func(http.ResponseWriter, *http.Request) error
+	methods []string
+}
+
+var readOnly = []string{http.MethodGet, http.MethodHead}
 
 // allow refuses a method that the route does not have.
 func allow(w http.ResponseWriter, r *http.Request, methods ...string) error {

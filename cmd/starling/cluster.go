@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +15,11 @@ import (
 
 // ask reads a route of the node into v and returns the document as it came, for JSON output.
 func (p *program) ask(c *cobra.Command, path string, v any) (json.RawMessage, error) {
+	return p.tell(c, http.MethodGet, path, v)
+}
+
+// tell sends a request without a body to the node.
+func (p *program) tell(c *cobra.Command, method, path string, v any) (json.RawMessage, error) {
 	client, err := p.dial(c)
 	if err != nil {
 		return nil, err
@@ -23,47 +28,10 @@ func (p *program) ask(c *cobra.Command, path string, v any) (json.RawMessage, er
 	ctx, cancel := context.WithTimeout(c.Context(), p.global.timeout)
 	defer cancel()
 	var document json.RawMessage
-	if err := client.JSON(ctx, path, &document); err != nil {
+	if err := client.Call(ctx, method, path, &document); err != nil {
 		return nil, err
 	}
 	return document, json.Unmarshal(document, v)
-}
-
-func (p *program) membersCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "members",
-		Short: "list the members of the cluster as the node sees them",
-		Args:  arguments(0, 0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			var answer struct {
-				Members []web.Member `json:"members"`
-			}
-			if _, err := p.ask(c, "/v1/members", &answer); err != nil {
-				return err
-			}
-			rows := [][]string{{"NAME", "ADDR", "STATE", "SINCE"}}
-			var names strings.Builder
-			for _, m := range answer.Members {
-				rows = append(rows, []string{m.Name, m.Addr, m.State, age(m.Since, time.Now())})
-				names.WriteString(m.Name + "\n")
-			}
-			switch f := p.format(asTable); f {
-			case asJSON:
-				return p.json(f, answer.Members)
-			case asLines:
-				for _, m := range answer.Members {
-					if err := p.json(f, m); err != nil {
-						return err
-					}
-				}
-				return nil
-			case asRaw:
-				_, err := p.out.Write([]byte(names.String()))
-				return err
-			}
-			return p.table(rows)
-		},
-	}
 }
 
 func (p *program) statusCommand() *cobra.Command {
@@ -90,15 +58,20 @@ func (p *program) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			switch {
-			case !s.Ready:
-				return errNoWrites
-			case s.Agreement.Agree < s.Agreement.Members:
-				return errDiffer
-			}
-			return nil
+			return wellness(s)
 		},
 	}
+}
+
+// wellness is the error of a status that is not as it should be.
+func wellness(s web.Status) error {
+	switch {
+	case !s.Ready:
+		return errNoWrites
+	case s.Agreement.Agree < s.Agreement.Members:
+		return errDiffer
+	}
+	return nil
 }
 
 // statusRows tells a status to people.

@@ -82,7 +82,7 @@ func (p *program) dev(ctx context.Context, f devFlags) (err error) {
 	if _, err := io.WriteString(p.out, welcome(nodes)); err != nil {
 		return err
 	}
-	return waitAny(ctx, nodes)
+	return waitAll(ctx, nodes)
 }
 
 // listenFrom listens on the first free port of the loopback address from port on; 0 is any.
@@ -95,20 +95,23 @@ func listenFrom(port int) (net.Listener, error) {
 	}
 }
 
-// waitAny waits for ctx, or for the first node that fails.
-func waitAny(ctx context.Context, nodes []*served) error {
+// waitAll waits for ctx, for the first node that fails, or until all were told to leave.
+func waitAll(ctx context.Context, nodes []*served) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	failed := make(chan error, len(nodes))
+	ended := make(chan error, len(nodes))
 	for _, s := range nodes {
-		go func() { failed <- s.wait(ctx) }()
+		go func() { ended <- s.wait(ctx) }()
 	}
-	err := <-failed
-	cancel()
-	for range len(nodes) - 1 {
-		<-failed
+	var errs []error
+	for range nodes {
+		err := <-ended
+		if err != nil {
+			cancel()
+		}
+		errs = append(errs, err)
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 // welcome shows the nodes and what to try.

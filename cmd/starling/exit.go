@@ -31,7 +31,7 @@ const exitCodes = `0  done
 4  the key has another version
 5  the node cannot be reached, is not ready, or took too long
 6  not allowed
-7  a check failed: the cluster does not agree, or the node does not take writes`
+7  a check failed: the cluster, or two nodes, do not agree, the node takes no writes, or doctor found something`
 
 // exitCodesTopic is "starling help exit-codes".
 func exitCodesTopic() *cobra.Command {
@@ -45,6 +45,8 @@ var (
 	errDiffer = errors.New("the cluster does not agree")
 	// errNoWrites is the error of a status of a node that starts, leaves or has failed.
 	errNoWrites = errors.New("the node does not take writes")
+	// errFindings is the error of a doctor that found something.
+	errFindings = errors.New("something is wrong")
 )
 
 // usageError is a command line that cannot be understood.
@@ -70,11 +72,11 @@ func codeOf(err error) int {
 		return exitOK
 	case errors.As(err, &wrong), errors.Is(err, kv.ErrBadKey):
 		return exitUsage
-	case errors.Is(err, errAbsent):
+	case errors.Is(err, errAbsent), errors.As(err, new(*memberError)):
 		return exitNotFound
 	case errors.Is(err, kv.ErrConflict):
 		return exitConflict
-	case errors.Is(err, errDiffer), errors.Is(err, errNoWrites):
+	case errors.Is(err, errDiffer), errors.Is(err, errNoWrites), errors.Is(err, errFindings):
 		return exitCheck
 	case errors.Is(err, httpkv.ErrUnreachable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kv.ErrNotReady):
 		return exitUnreachable
@@ -86,7 +88,7 @@ func codeOf(err error) int {
 
 // report tells of the error, and what to do next, and returns the exit code. That somebody pressed Ctrl-C is no error.
 func (p *program) report(ctx context.Context, err error) int {
-	if err == nil || ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if err == nil || isShown(err) || ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return exitOK
 	}
 	fmt.Fprintf(p.err, "starling: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
@@ -104,6 +106,8 @@ func (p *program) next(err error) string {
 	switch code := codeOf(err); {
 	case errors.As(err, &wrong):
 		return wrong.verb + " --help"
+	case code == exitNotFound && errors.As(err, new(*memberError)):
+		return "starling members shows the members that are known"
 	case code == exitNotFound:
 		return "starling ls shows the keys that are there"
 	case code == exitConflict && problem != nil && problem.CurrentVersion != "":

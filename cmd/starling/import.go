@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func (p *program) importCommand() *cobra.Command {
 		Use:   "import [-|FILE]",
 		Short: `write the keys of a file of JSON lines: {"key":..,"value":..} or {"key":..,"value_base64":..}`,
 		Long: "Writes one key per line, several at once, the lines of one key in their order. A line may name the codec of its\n" +
-			"value too. It stops at the first error; what it has written by then stays, so it can just be run again.",
+			"value and when it expires too. An array is taken as well, as export -o json prints it, or consul kv export. It stops at the first error; what it has written by then stays, so it can just be run again.",
 		Args: arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			in := p.in
@@ -70,6 +71,9 @@ type line struct {
 	Codec       string  `json:"codec"`
 	Value       *string `json:"value"`
 	ValueBase64 *[]byte `json:"value_base64"`
+
+	ExpiresAt time.Time        `json:"expires_at"`
+	Flags     *json.RawMessage `json:"flags"` // only Consul's exports have them; their values are base64
 }
 
 // importer writes the lines of one file.
@@ -131,9 +135,32 @@ func (im *importer) run(ctx context.Context, in io.Reader, talk io.Writer) error
 	return nil
 }
 
-// read deals the lines out.
+// read deals the lines out, or the elements of an array.
 func (im *importer) read(ctx context.Context, in io.Reader, lanes []chan line) error {
 	seed := maphash.MakeSeed()
+	deal := func(l line, err error) error {
+		if err != nil {
+			return fmt.Errorf("line %d: %w", l.number, err)
+		}
+		if !l.ExpiresAt.IsZero() && !l.ExpiresAt.After(time.Now()) {
+			return nil // it is gone already
+		}
+		select {
+		case lanes[maphash.String(seed, l.Key)%writers] <- l:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	buffered := bufio.NewReaderSize(in, 64<<10)
+	if first, err := buffered.Peek(1); err == nil && first[0] == '[' {
+		return readArray(buffered, deal)
+	}
+	return readLines(buffered, deal)
+}
+
+// readLines reads one document per line.
+func readLines(in io.Reader, deal func(line, error) error) error {
 	scanner := bufio.NewScanner(in)
 	scanner.Buffer(make([]byte, 64<<10), maxLine)
 	for number := 1; scanner.Scan(); number++ {
@@ -141,14 +168,9 @@ func (im *importer) read(ctx context.Context, in io.Reader, lanes []chan line) e
 			continue
 		}
 		l, err := parseLine(scanner.Bytes())
-		if err != nil {
-			return fmt.Errorf("line %d: %w", number, err)
-		}
 		l.number = number
-		select {
-		case lanes[maphash.String(seed, l.Key)%writers] <- l:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := deal(l, err); err != nil {
+			return err
 		}
 	}
 	if err := scanner.Err(); errors.Is(err, bufio.ErrTooLong) {
@@ -159,6 +181,27 @@ func (im *importer) read(ctx context.Context, in io.Reader, lanes []chan line) e
 	return nil
 }
 
+// readArray reads one array of documents, as export -o json and Consul write it. They are numbered from 1, as lines are.
+func readArray(in io.Reader, deal func(line, error) error) error {
+	dec := json.NewDecoder(in)
+	if _, err := dec.Token(); err != nil {
+		return err
+	}
+	for number := 1; dec.More(); number++ {
+		var document json.RawMessage
+		if err := dec.Decode(&document); err != nil {
+			return fmt.Errorf("element %d: %w", number, err)
+		}
+		l, err := parseLine(document)
+		l.number = number
+		if err := deal(l, err); err != nil {
+			return err
+		}
+	}
+	_, err := dec.Token()
+	return err
+}
+
 // parseLine reads one line. What it does not know it leaves out: an export may say more.
 func parseLine(b []byte) (line, error) {
 	var l line
@@ -167,6 +210,13 @@ func parseLine(b []byte) (line, error) {
 	}
 	if (l.Value == nil) == (l.ValueBase64 == nil) {
 		return line{}, errors.New("want one of value and value_base64")
+	}
+	if l.Flags != nil && l.Value != nil {
+		b, err := base64.StdEncoding.DecodeString(*l.Value)
+		if err != nil {
+			return line{}, fmt.Errorf("the value of an export of Consul: %w", err)
+		}
+		l.Value, l.ValueBase64 = nil, &b
 	}
 	if l.Codec == "" {
 		l.Codec = kv.Bytes.CodecID()
@@ -187,7 +237,7 @@ func (im *importer) write(ctx context.Context, l line) error {
 	defer cancel()
 	body := l.body()
 	e := kv.Entry{Key: l.Key, Value: body, Codec: l.Codec, Size: len(body)}
-	if _, err := im.store.Store(ctx, e, kv.PutWrite(ctx)); err != nil {
+	if _, err := im.store.Store(ctx, e, kv.PutWrite(ctx, remaining(kv.Entry{Expires: l.ExpiresAt}))); err != nil {
 		return fmt.Errorf("line %d: %w", l.number, kv.Wrap("put", l.Key, err))
 	}
 	im.keys.Add(1)

@@ -23,6 +23,7 @@ func main() {
 		out:    os.Stdout,
 		err:    os.Stderr,
 		tty:    term.IsTerminal(int(os.Stdout.Fd())),
+		asks:   term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
 		getenv: os.Getenv,
 	}
 	code := p.run(ctx, os.Args[1:])
@@ -35,6 +36,7 @@ type program struct {
 	in       io.Reader
 	out, err io.Writer
 	tty      bool // out is a terminal
+	asks     bool // there is somebody to ask: in and err are a terminal
 	getenv   func(string) string
 
 	global globals

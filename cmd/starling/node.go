@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/starlingkv/starling"
@@ -26,6 +27,7 @@ type served struct {
 	url    string
 	end    context.CancelFunc // ends the requests: watches would never end by themselves
 	failed chan error         // of the server
+	left   chan struct{}      // closed when somebody told the node to leave
 }
 
 // serve opens a node and serves it at the listener, which it closes.
@@ -40,9 +42,11 @@ func serve(opts starling.Options, at net.Listener) (*served, error) {
 		url:    "http://" + at.Addr().String(),
 		end:    cancel,
 		failed: make(chan error, 1),
+		left:   make(chan struct{}),
 	}
+	leave := sync.OnceFunc(func() { close(s.left) })
 	s.server = &http.Server{
-		Handler:           handlerOf(node, opts.Logger),
+		Handler:           handlerOf(aNode{node, leave}, opts.Logger),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10, // a key of 1 KiB is at most 3 KiB of path
@@ -58,10 +62,10 @@ func loggerOf(opts starling.Options) *slog.Logger {
 }
 
 // handlerOf is the HTTP API of a node.
-func handlerOf(node *starling.Node, log *slog.Logger) http.Handler {
+func handlerOf(n aNode, log *slog.Logger) http.Handler {
 	return web.New(web.Config{
-		Client: func(c kv.Codec) kv.Client { return node.Client(crdt.Register(c)) },
-		Node:   aNode{node},
+		Client: func(c kv.Codec) kv.Client { return n.node.Client(crdt.Register(c)) },
+		Node:   n,
 		Log:    log,
 	})
 }
@@ -83,13 +87,16 @@ func (s *served) close() error {
 	return errors.Join(left, shut, closed)
 }
 
-// wait returns when the node has failed, the server has ended, or ctx ends, which is no error.
+// wait returns when the node has failed or the server has ended; without an error, when ctx ends or the node was told to
+// leave.
 func (s *served) wait(ctx context.Context) error {
 	look := time.NewTicker(500 * time.Millisecond)
 	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			return nil
+		case <-s.left:
 			return nil
 		case err := <-s.failed:
 			s.failed <- http.ErrServerClosed // for close
@@ -100,64 +107,4 @@ func (s *served) wait(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// aNode is a node as the HTTP API wants it.
-type aNode struct{ node *starling.Node }
-
-// Name is part of web.Node.
-func (n aNode) Name() string { return n.node.Name() }
-
-// Ready is part of web.Node.
-func (n aNode) Ready() bool { return n.node.State() == starling.Running }
-
-// Members is part of web.Node.
-func (n aNode) Members(context.Context) ([]web.Member, error) {
-	var members []web.Member
-	for _, m := range n.node.Members() {
-		members = append(members, web.Member{
-			Name: m.Name, Addr: m.Addr, State: m.State, Since: m.Since.UTC(), Self: m.Self, Native: m.Native, Origin: m.Origin,
-		})
-	}
-	return members, nil
-}
-
-// Status is part of web.Node.
-func (n aNode) Status(ctx context.Context) (web.Status, error) {
-	agreement := n.agreement(ctx)
-	stats := n.node.Stats()
-	s := web.Status{
-		Node: n.node.Name(), Cluster: n.node.Cluster(), Backend: "gossip",
-		State: n.node.State().String(), Ready: n.Ready(),
-		UptimeSeconds: stats.Uptime.Seconds(),
-		Keys:          int(stats.Keys), Tombstones: int(stats.Cells - stats.Keys),
-		Agreement: agreement,
-	}
-	for _, f := range stats.Foreign {
-		s.Foreign = append(s.Foreign, web.Foreign{Cluster: f.Cluster, Addr: f.Addr, Count: f.Count, Last: f.Last.UTC()})
-	}
-	return s, nil
-}
-
-// agreement counts who agrees. A node always agrees with itself.
-func (n aNode) agreement(ctx context.Context) web.Agreement {
-	a := web.Agreement{Members: 1, Agree: 1}
-	for _, other := range n.node.Agreement(ctx) {
-		a.Members++
-		if !other.AsOf.IsZero() && (a.AsOf.IsZero() || other.AsOf.Before(a.AsOf)) {
-			a.AsOf = other.AsOf.UTC()
-		}
-		if other.Agrees {
-			a.Agree++
-			continue
-		}
-		d := web.Difference{Member: other.Member, Keys: other.Keys, Since: other.Since.UTC()}
-		if other.AsOf.IsZero() {
-			d.Reason = "was not compared yet"
-		} else {
-			d.Reason = fmt.Sprintf("differs in %d places", other.Differing)
-		}
-		a.Differ = append(a.Differ, d)
-	}
-	return a
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"strings"
 	"time"
 
@@ -19,6 +21,7 @@ type globals struct {
 	addr    string
 	timeout time.Duration
 	output  format
+	curl    bool
 }
 
 // rootCommand builds the tree of verbs.
@@ -37,15 +40,31 @@ func (p *program) rootCommand() *cobra.Command {
 	flags.StringVar(&p.global.addr, "addr", "http://127.0.0.1:7070", "address of the node to speak to")
 	flags.DurationVar(&p.global.timeout, "timeout", 10*time.Second, "how long one request may take; a watch only ends by it if it is given")
 	flags.VarP(&p.global.output, "output", "o", "table, json, jsonl or raw; the default depends on the verb and on whether stdout is a terminal")
+	flags.BoolVar(&p.global.curl, "curl", false, "print the verb's request, the first if there are several, as a curl command, and send nothing")
 	root.AddCommand(
 		p.devCommand(), p.serverCommand(),
-		p.getCommand(), p.putCommand(), p.createCommand(), p.delCommand(), p.lsCommand(), p.watchCommand(), p.importCommand(),
-		p.membersCommand(), p.statusCommand(),
-		p.simCommand(), p.versionCommand(), exitCodesTopic(),
+		p.getCommand(), p.putCommand(), p.createCommand(), p.updateCommand(), p.delCommand(), p.editCommand(),
+		p.lsCommand(), p.watchCommand(), p.exportCommand(), p.importCommand(),
+		p.membersCommand(), p.statusCommand(), p.checkCommand(), p.diffCommand(), p.doctorCommand(), p.leaveCommand(),
+		p.simCommand(), p.versionCommand(), p.completionCommand(root), exitCodesTopic(),
 	)
 	bindEnv(root)
-	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return p.fromEnv(c) }
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if err := p.fromEnv(c); err != nil {
+			return err
+		}
+		if p.global.curl && withoutCurl[c.Name()] {
+			return usage(c, fmt.Errorf("--curl: %s is no request to a node, or many", c.Name()))
+		}
+		return nil
+	}
 	return root
+}
+
+// withoutCurl are the verbs that one curl command cannot stand for.
+var withoutCurl = map[string]bool{
+	"dev": true, "server": true, "sim": true, "version": true, "import": true,
+	"completion": true, "bash": true, "zsh": true, "fish": true, "powershell": true,
 }
 
 // envName is the environment variable of a flag.
@@ -96,9 +115,19 @@ func arguments(least, most int) cobra.PositionalArgs {
 }
 
 // dial returns a client of the node at --addr. Nothing is sent yet.
-func (p *program) dial(c *cobra.Command) (*httpkv.Client, error) {
+func (p *program) dial(c *cobra.Command) (*httpkv.Client, error) { return p.dialTo(c, p.global.addr) }
+
+// dialTo returns a client of the node at an address, whose scheme may be left out.
+func (p *program) dialTo(c *cobra.Command, addr string) (*httpkv.Client, error) {
 	log := slog.New(slog.NewTextHandler(p.err, nil)) // a watch that breaks and goes on says so
-	client, err := httpkv.New(p.global.addr, kv.Bytes, httpkv.Logger(log))
+	opts := []httpkv.Option{httpkv.Logger(log)}
+	if p.global.curl {
+		opts = append(opts, httpkv.HTTP(&http.Client{Transport: curlPrinter{p.out}}))
+	}
+	if _, _, err := net.SplitHostPort(addr); err == nil && !strings.Contains(addr, "/") {
+		addr = "http://" + addr
+	}
+	client, err := httpkv.New(addr, kv.Bytes, opts...)
 	if err != nil {
 		return nil, usage(c, err)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,7 +20,10 @@ import (
 )
 
 // fakeNode is the node of a store in memory. What it tells is fixed.
-type fakeNode struct{ status web.Status }
+type fakeNode struct {
+	status web.Status
+	found  web.Examination
+}
 
 func (fakeNode) Name() string  { return "n1" }
 func (f fakeNode) Ready() bool { return f.status.Ready }
@@ -35,6 +37,17 @@ func (fakeNode) Members(context.Context) ([]web.Member, error) {
 
 func (f fakeNode) Status(context.Context) (web.Status, error) { return f.status, nil }
 
+func (fakeNode) Leave(context.Context) error { return nil }
+
+func (fakeNode) Forget(_ context.Context, name string) (bool, error) {
+	if name == "n1" {
+		return true, web.ErrAlive
+	}
+	return name == "n2", nil
+}
+
+func (f fakeNode) Examine(context.Context) (web.Examination, error) { return f.found, nil }
+
 func goodStatus() web.Status {
 	return web.Status{
 		Node: "n1", Cluster: "prod", Backend: "gossip", State: "running", Ready: true, UptimeSeconds: 90, Keys: 2,
@@ -45,10 +58,15 @@ func goodStatus() web.Status {
 // fixture is a server with a few keys in it.
 func fixture(t *testing.T, status web.Status) (*memkv.Client, string) {
 	t.Helper()
+	return fixtureOf(t, fakeNode{status: status})
+}
+
+func fixtureOf(t *testing.T, node fakeNode) (*memkv.Client, string) {
+	t.Helper()
 	mem := memkv.New(kv.Bytes)
 	srv := httptest.NewServer(web.New(web.Config{
 		Client: func(c kv.Codec) kv.Client { return mem.With(c) },
-		Node:   fakeNode{status},
+		Node:   node,
 	}))
 	t.Cleanup(srv.Close)
 	t.Cleanup(func() { mem.Close() })
@@ -100,14 +118,7 @@ func TestVerbs(t *testing.T) {
 		t.Fatal(err)
 	}
 	const entryB = `{"key":"b","version":"V","updated_at":"T","size":4,"codec":"bytes","value":"text"}` + "\n"
-	for _, c := range []struct {
-		line  string
-		stdin string
-		code  int
-		out   string // with V and T for versions and times
-		after string // command lines to run then, and
-		then  string // what they print
-	}{
+	runAll(t, []verbCase{
 		{line: "get a/1", out: "one\n"},
 		{line: "get a/2", out: "\xff\x00"},
 		{line: "get a/1 -o raw", out: "one\n"},
@@ -188,7 +199,21 @@ func TestVerbs(t *testing.T) {
 		{line: "server --bind 127.0.0.1:0 --seed nowhere", code: exitUsage},
 		{line: "dev --nodes 0", code: exitUsage},
 		{line: "sim --plant P99", code: exitUsage},
-	} {
+	})
+}
+
+// verbCase is one command line against the fixture.
+type verbCase struct {
+	line  string
+	stdin string
+	code  int
+	out   string // with V and T for versions and times
+	after string // command lines to run then, and
+	then  string // what they print
+}
+
+func runAll(t *testing.T, cases []verbCase) {
+	for _, c := range cases {
 		t.Run(c.line, func(t *testing.T) {
 			_, addr := fixture(t, goodStatus())
 			got := run(t, addr, c.stdin, nil, strings.Fields(c.line)...)
@@ -216,39 +241,6 @@ func lastTalk(talk string) string {
 		}
 	}
 	return talk
-}
-
-// TestEveryVerbKnowsEveryFormat runs each verb that prints data in each format: JSON must parse, and the one of jsonl must
-// stand on one line each.
-func TestEveryVerbKnowsEveryFormat(t *testing.T) {
-	for _, line := range []string{"get b", "ls", "put x y", "create y z", "del b", "watch b --once", "members", "status", "version", "import"} {
-		for _, f := range []string{"table", "json", "jsonl", "raw"} {
-			_, addr := fixture(t, goodStatus())
-			got := run(t, addr, `{"key":"k","value":"v"}`, nil, append(strings.Fields(line), "-o", f)...)
-			if got.code != exitOK {
-				t.Errorf("%s -o %s: exit code %d: %s", line, f, got.code, got.err)
-			}
-			switch f {
-			case "json":
-				for dec := json.NewDecoder(strings.NewReader(got.out)); dec.More(); {
-					var v any
-					if err := dec.Decode(&v); err != nil {
-						t.Errorf("%s -o json: %v in %q", line, err, got.out)
-						break
-					}
-				}
-			case "jsonl":
-				for doc := range strings.Lines(got.out) {
-					if !json.Valid([]byte(doc)) {
-						t.Errorf("%s -o jsonl: %q is no document", line, doc)
-					}
-				}
-				if got.out == "" {
-					t.Errorf("%s -o jsonl prints nothing", line)
-				}
-			}
-		}
-	}
 }
 
 func TestStatusThatIsNotGood(t *testing.T) {

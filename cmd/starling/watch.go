@@ -59,6 +59,9 @@ func (p *program) watchCommand() *cobra.Command {
 
 // knock fails if no node answers. A watch would try for ever, which is right only once it has worked.
 func (p *program) knock(ctx context.Context, client *httpkv.Client) error {
+	if p.global.curl {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, p.global.timeout)
 	defer cancel()
 	_, err := client.Backend().Load(ctx, "-")

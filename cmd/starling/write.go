@@ -70,6 +70,25 @@ func (p *program) createCommand() *cobra.Command {
 	return c
 }
 
+func (p *program) updateCommand() *cobra.Command {
+	var flags writeFlags
+	c := &cobra.Command{
+		Use:   "update KEY [VALUE|-|@FILE] --version VERSION",
+		Short: "write a value only if the key has this version",
+		Args:  arguments(1, 2),
+	}
+	flags.bind(c)
+	c.Flags().StringVar(&flags.ifVersion, "version", "", "the version that put, get -o json or ls -l has told")
+	write := p.writer("update", &flags)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if flags.ifVersion == "" {
+			return usage(c, errors.New("update wants --version; put writes whatever is there"))
+		}
+		return write(c, args)
+	}
+	return c
+}
+
 func (p *program) writer(op string, flags *writeFlags) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
 		if err := checkVersion(c); err != nil {
@@ -131,60 +150,6 @@ func (p *program) value(args []string) ([]byte, error) {
 		return io.ReadAll(io.LimitReader(f, kv.MaxValue+1))
 	}
 	return []byte(args[0]), nil
-}
-
-// deleted is what del prints as JSON.
-type deleted struct {
-	Key       string `json:"key"`
-	Tombstone bool   `json:"tombstone"`
-}
-
-func (p *program) delCommand() *cobra.Command {
-	var version string
-	c := &cobra.Command{
-		Use:   "del KEY",
-		Short: "delete a key",
-		Args:  arguments(1, 1),
-	}
-	c.Flags().StringVar(&version, "if-version", "", "delete only if the key has this version")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := checkVersion(c); err != nil {
-			return err
-		}
-		w := kv.RemoveWrite()
-		if version != "" {
-			w = kv.RemoveWrite(kv.IfVersion(version))
-		}
-		return p.verb(func(ctx context.Context, store kv.Backend, args []string) error {
-			return p.del(ctx, store, args[0], w)
-		})(c, args)
-	}
-	return c
-}
-
-// del deletes a key that must be there.
-func (p *program) del(ctx context.Context, store kv.Backend, key string, w kv.Write) error {
-	_, err := load(ctx, store, "delete", key)
-	if errors.Is(err, errAbsent) {
-		// No version is this one, so it removes nothing; but on a node that starts it waits as a write does, and the key
-		// may be there then.
-		err = store.Drop(ctx, key, kv.RemoveWrite(kv.IfVersion("none")))
-		if err == nil || errors.Is(err, kv.ErrConflict) {
-			_, err = load(ctx, store, "delete", key)
-		} else {
-			err = kv.Wrap("delete", key, err)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if err := store.Drop(ctx, key, w); err != nil {
-		return kv.Wrap("delete", key, err)
-	}
-	if f := p.format(asTable); f == asJSON || f == asLines {
-		return p.json(f, deleted{Key: key, Tombstone: true})
-	}
-	return nil
 }
 
 func size(n int) string { return strconv.Itoa(n) }

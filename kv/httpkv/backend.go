@@ -106,7 +106,7 @@ func (s *server) Scan(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Entry,
 				Items []entry `json:"items"`
 				Next  string  `json:"next"`
 			}
-			if err := s.json(ctx, "/v1/kv?"+query.Encode(), &page); err != nil {
+			if err := s.json(ctx, http.MethodGet, "/v1/kv?"+query.Encode(), &page); err != nil {
 				yield(kv.Entry{}, err)
 				return
 			}

@@ -87,7 +87,12 @@ func (c *Client) Capabilities() kv.Capabilities {
 
 // JSON reads a route of the server that is no part of a store, as /v1/status, into v.
 func (c *Client) JSON(ctx context.Context, path string, v any) error {
-	return c.server.json(ctx, path, v)
+	return c.Call(ctx, http.MethodGet, path, v)
+}
+
+// Call sends a request without a body, as DELETE of /v1/members/n1, and reads the answer into v.
+func (c *Client) Call(ctx context.Context, method, path string, v any) error {
+	return c.server.json(ctx, method, path, v)
 }
 
 // Backend is the server's store below the codecs, for tools that take values of every kind as bytes. Its errors name no

@@ -127,14 +127,14 @@ func (s *server) outcome(ctx context.Context, err error) error {
 	return err
 }
 
-// json reads a route into v.
-func (s *server) json(ctx context.Context, path string, v any) error {
+// json sends a request to a route, whose path is percent-encoded, and reads the answer into v.
+func (s *server) json(ctx context.Context, method, path string, v any) error {
 	path, query, _ := strings.Cut(path, "?")
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return err
 	}
-	_, body, err := s.exchange(ctx, call{method: http.MethodGet, path: path, query: values}, maxPage)
+	_, body, err := s.exchange(ctx, call{method: method, path: path, query: values}, maxPage)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (s *server) learn(ctx context.Context) (kv.Capabilities, error) {
 			MaxValue        int     `json:"max_value"`
 		} `json:"capabilities"`
 	}
-	if err := s.json(ctx, "/v1/status", &status); err != nil {
+	if err := s.json(ctx, http.MethodGet, "/v1/status", &status); err != nil {
 		return kv.Capabilities{}, err
 	}
 	c := status.Capabilities
