@@ -181,6 +181,9 @@ func (a *race) await(u int, limit time.Duration) []time.Duration {
 	return took
 }
 
+// joinLimit has room for a store that gives up and tries again later.
+const joinLimit = 5 * time.Minute
+
 // join takes the time from starting a fresh node to its having every key of the
 // one node that it joins.
 func join(s System, r *Report) error {
@@ -196,8 +199,8 @@ func join(s System, r *Report) error {
 		return err
 	}
 	defer func() { _ = fresh.Close() }()
-	if !await(2*time.Minute, func() bool { return fresh.Keys() == len(keys) }) {
-		return fmt.Errorf("%d of %d keys after two minutes", fresh.Keys(), len(keys))
+	if !await(joinLimit, func() bool { return fresh.Keys() == len(keys) }) {
+		return fmt.Errorf("%d of %d keys after %v", fresh.Keys(), len(keys), joinLimit)
 	}
 	r.add("join until all of 100,000 keys are there", Nanoseconds, float64(time.Since(from)))
 	time.Sleep(5 * time.Second) // what joining set off is a part of its price

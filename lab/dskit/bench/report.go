@@ -65,8 +65,16 @@ type topic struct {
 // topics are in the order of the table.
 func topics() []topic {
 	return []topic{
-		{"get", get}, {"cas", cas}, {"list", list}, {"reconcile", reconcile}, {"memory", memory}, {"join", join},
-		{"burst", burst}, {"converge-8", converge(8)}, {"converge-16", converge(16)}, {"converge-32", converge(32)},
+		{"get", get},
+		{"cas", cas},
+		{"list", list},
+		{"reconcile", reconcile},
+		{"memory", memory},
+		{"join", join},
+		{"burst", burst},
+		{"converge-8", converge(8)},
+		{"converge-16", converge(16)},
+		{"converge-32", converge(32)},
 		{"converge-64", converge(64)},
 	}
 }

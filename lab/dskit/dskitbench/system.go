@@ -53,7 +53,6 @@ func config(name, join string) memberlist.KVConfig {
 	cfg.TCPTransport.BindPort = 0
 	if join != "" {
 		cfg.JoinMembers = flagext.StringSliceCSVMulti{join}
-		cfg.AbortIfFastJoinFails = true
 	}
 	switch compression {
 	case "":

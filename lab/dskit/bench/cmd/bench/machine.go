@@ -14,7 +14,6 @@ type place struct {
 	commit, machine, command string
 	began                    time.Time
 	load                     string // of the machine, before
-	tail                     string
 }
 
 func about() *place {
@@ -59,13 +58,11 @@ func load() string {
 	return first
 }
 
-// done notes what is known at the end.
-func (p *place) done(t *table) {
-	p.tail = fmt.Sprintf("load of the machine %s before and %s after, %v in all; in %d of %d pairs of runs all nodes of both ended with the same state.\n%s: %s. %s: %s.",
-		p.load, load(), time.Since(p.began).Round(time.Second), t.statesEqual, t.statesEqual,
-		t.peer, t.built[0], t.own, t.built[1])
-}
-
-func (p *place) String() string {
-	return fmt.Sprintf("Commit %s, %s, by `%s`. %s; %s\n", p.commit, p.began.Format(time.DateOnly), p.command, p.machine, p.tail)
+// sofar is all of it, as of now.
+func (p *place) sofar(t *table) string {
+	built := strings.Join(t.built, "; ")
+	return fmt.Sprintf(`Commit %s, %s, by `+"`%s`"+`. %s; load of the machine %s before and %s after, %v in all.
+In all %d pairs of runs every node of both stores ended with the same state. Built with %s.
+`, p.commit, p.began.Format(time.DateOnly), p.command, p.machine, p.load, load(), time.Since(p.began).Round(time.Second),
+		t.statesEqual, built)
 }

@@ -37,48 +37,61 @@ func main() {
 }
 
 func run(rounds int, topics []string, record string) error {
-	m := about()
-	t := &table{}
 	for _, topic := range topics {
 		if !slices.Contains(bench.Topics(), topic) {
 			return fmt.Errorf("no topic %q: want one of %q", topic, bench.Topics())
 		}
+	}
+	m, t := about(), &table{}
+	for _, topic := range topics {
 		n := rounds
 		if bench.Long(topic) {
 			n = 1
 		}
 		for round := range n {
 			fmt.Fprintf(os.Stderr, "%s, round %d of %d\n", topic, round+1, n)
-			peer, err := play(flag.Arg(0), topic)
-			if err != nil {
-				return err
+			if err := both(t, topic); err != nil {
+				fmt.Fprintln(os.Stderr, "bench:", err)
+				t.failures = append(t.failures, err.Error())
 			}
-			own, err := play(flag.Arg(1), topic)
-			if err != nil {
-				return err
-			}
-			if err := t.add(peer, own); err != nil {
+		}
+		if record != "" { // after each topic: the whole takes long
+			if err := insert(record, m.sofar(t)+"\n"+t.String()); err != nil {
 				return err
 			}
 		}
 	}
-	m.done(t)
-	text := m.String() + "\n" + t.String()
 	if record == "" {
-		fmt.Print(text)
-		return nil
+		fmt.Print(m.sofar(t), "\n", t)
 	}
-	return insert(record, text)
+	if len(t.failures) > 0 {
+		return fmt.Errorf("%d pairs of runs failed", len(t.failures))
+	}
+	return nil
+}
+
+// both plays a topic on the peer, and then on starling.
+func both(t *table, topic string) error {
+	peer, err := play(flag.Arg(0), topic)
+	if err != nil {
+		return err
+	}
+	own, err := play(flag.Arg(1), topic)
+	if err != nil {
+		return err
+	}
+	return t.add(peer, own)
 }
 
 // play runs one program once.
 func play(program, topic string) (bench.Report, error) {
 	var r bench.Report
 	cmd := exec.Command(program, topic)
-	cmd.Stderr = os.Stderr
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		return r, fmt.Errorf("%s %s: %w", program, topic, err)
+		return r, fmt.Errorf("%s: %w: %s", program, err, bytes.TrimSpace(errs.Bytes()))
 	}
 	if err := json.Unmarshal(out, &r); err != nil {
 		return r, fmt.Errorf("%s %s: %w", program, topic, err)

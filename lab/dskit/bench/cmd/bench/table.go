@@ -15,7 +15,8 @@ type table struct {
 	peer, own   string   // names of the systems
 	built       []string // with what, by system
 	lines       []*line
-	statesEqual int // in how many pairs of runs
+	statesEqual int      // in how many pairs of runs
+	failures    []string // of others
 }
 
 // line is one figure of both systems in all its runs.
@@ -63,6 +64,9 @@ func (t *table) String() string {
 	for _, l := range t.lines {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d |\n", l.row.Name,
 			show(l.row.Unit, median(l.peers)), show(l.row.Unit, median(l.owns)), l.ratio(), len(l.peers))
+	}
+	for _, f := range t.failures {
+		fmt.Fprintf(&b, "\nFailed: %s\n", f)
 	}
 	return b.String()
 }

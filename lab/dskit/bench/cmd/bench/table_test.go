@@ -28,12 +28,15 @@ func TestTable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	table.failures = []string{"peer: it broke"}
 	want := `| work | peer | own | ratio | runs |
 |---|--:|--:|--:|--:|
 | a | 2µs | 100ns | 10 | 3 |
 | b | 10ns | 20ns | **0.5** | 3 |
 | c | 0s | 0s | 1 | 3 |
 | d | 5ns | 0s | ∞ | 3 |
+
+Failed: peer: it broke
 `
 	if got := table.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -63,8 +66,12 @@ func TestShow(t *testing.T) {
 		value float64
 		want  string
 	}{
-		{bench.Nanoseconds, 1234567, "1.23ms"}, {bench.Bytes, 111, "111 B"}, {bench.Bytes, 28_400_000, "28.4 MB"},
-		{bench.Bytes, 9999, "9999 B"}, {bench.Count, 31.26, "31.3"}, {bench.Count, 0, "0"},
+		{bench.Nanoseconds, 1234567, "1.23ms"},
+		{bench.Bytes, 111, "111 B"},
+		{bench.Bytes, 28_400_000, "28.4 MB"},
+		{bench.Bytes, 9999, "9999 B"},
+		{bench.Count, 31.26, "31.3"},
+		{bench.Count, 0, "0"},
 	} {
 		if got := show(c.unit, c.value); got != c.want {
 			t.Errorf("%v: got %s, want %s", c.value, got, c.want)
