@@ -23,8 +23,8 @@ const (
 	// The wait before a broken stream is opened again doubles from the first to the last.
 	firstWait = 50 * time.Millisecond
 	lastWait  = 2 * time.Second
-	// maxLine bounds a line of a stream: the largest value, every byte of it escaped.
-	maxLine = 6*kv.MaxValue + 1<<20
+	// maxMessage bounds the lines of one event: the largest value, every byte of it escaped.
+	maxMessage = 6*kv.MaxValue + 1<<20
 )
 
 // Feed is part of kv.Backend.
@@ -110,7 +110,7 @@ func (f *feed) follow(ctx context.Context) error {
 	for !f.stopped {
 		// The time the caller takes for an event is not the stream's silence.
 		overdue := time.AfterFunc(silence, cancel)
-		m, err := readMessage(in)
+		m, err := readMessage(in, maxMessage)
 		overdue.Stop()
 		if err == nil {
 			err = f.tell(m)
@@ -156,14 +156,15 @@ type message struct {
 	data      []byte
 }
 
-// readMessage reads up to the next empty line.
-func readMessage(in *bufio.Reader) (message, error) {
+// readMessage reads up to the next empty line, at most limit bytes and what one buffer of in holds.
+func readMessage(in *bufio.Reader, limit int) (message, error) {
 	var m message
 	for {
-		line, err := readLine(in)
+		line, err := readLine(in, limit)
 		if err != nil {
 			return m, err
 		}
+		limit -= len(line)
 		if len(line) == 0 {
 			return m, nil
 		}
@@ -183,17 +184,17 @@ func readMessage(in *bufio.Reader) (message, error) {
 	}
 }
 
-// readLine reads one line without its end. It refuses lines longer than maxLine.
-func readLine(in *bufio.Reader) ([]byte, error) {
+// readLine reads one line without its end. It refuses what is longer than limit.
+func readLine(in *bufio.Reader, limit int) ([]byte, error) {
 	var line []byte
 	for {
 		part, err := in.ReadSlice('\n')
 		line = append(line, part...)
 		switch {
-		case errors.Is(err, bufio.ErrBufferFull) && len(line) <= maxLine:
-			continue
+		case len(line) > limit:
+			return nil, errors.New("an event of more bytes than the largest value has")
 		case errors.Is(err, bufio.ErrBufferFull):
-			return nil, fmt.Errorf("a line of more than %d bytes", maxLine)
+			continue
 		case errors.Is(err, io.EOF):
 			return nil, io.ErrUnexpectedEOF
 		case err != nil:
