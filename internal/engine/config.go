@@ -68,6 +68,8 @@ const (
 	PlantNoPrev              // P13: a tombstone has no Prev
 	PlantExpiryHashed        // P14: whether a cell has expired is part of its hash
 	PlantWideRange           // P16: the range is not narrowed when forwarding
+	PlantNoBy                // P10: By is missing in the order
+	PlantByPayload           // P15: counters are joined by what they say
 )
 
 // withDefaults fills what is zero.

@@ -104,7 +104,7 @@ func (e *Engine) apply(c *cell.Cell) verdict {
 		e.event(Event{Kind: EventDeadUnderFloor, Addr: c.Addr, Dot: c.Dot()})
 		return dead
 	}
-	if cur != nil && cell.Compare(cur.Cell, c) > 0 {
+	if cur != nil && e.outranks(cur.Cell, c) {
 		e.outlived(c.Dot(), cur.Ver.T)
 		e.displace(cur, c.Dot())
 		e.event(Event{Kind: EventDominated, Addr: c.Addr, Dot: c.Dot()})

@@ -175,12 +175,12 @@ func PlantByName(name string) (engine.Plant, error) {
 	return 0, fmt.Errorf("no planted bug is called %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(plants)), ", "))
 }
 
-// plants are the planted bugs of docs/planted.md. P10 and P15 need kinds whose
-// cells tie below their version.
+// plants are the planted bugs of docs/planted.md. P10 and P15 show in seeds with
+// clients of merging kinds only.
 var plants = map[string]engine.Plant{
 	"P1": engine.PlantCtxLive, "P2": engine.PlantPurgePinned, "P3": engine.PlantCtxIncomplete,
 	"P4": engine.PlantDotRefused, "P5": engine.PlantNoR1, "P6": engine.PlantNoPurge,
 	"P7": engine.PlantReuseOrigin, "P8": engine.PlantCtxAhead, "P9": engine.PlantNoLastT,
 	"P11": engine.PlantSlew, "P12": engine.PlantNoReceive, "P13": engine.PlantNoPrev,
-	"P14": engine.PlantExpiryHashed, "P16": engine.PlantWideRange,
+	"P14": engine.PlantExpiryHashed, "P16": engine.PlantWideRange, "P10": engine.PlantNoBy, "P15": engine.PlantByPayload,
 }

@@ -117,7 +117,7 @@ func (j *judge) wrote(n *Node, tx engine.Tx, err error) {
 	j.intent = nil
 	for _, w := range tx.Writes {
 		s, ok := n.Root().Tree.Get(string(w.Addr))
-		mine := ok && s.Ver.O == n.eng.Origin() && string(s.Body) == string(w.Body) && s.Tomb == w.Tomb
+		mine := ok && s.Dot().O == n.eng.Origin() && string(s.Body) == string(w.Body) && s.Tomb == w.Tomb
 		if err == nil && !mine {
 			j.fail("I2", n, "an acknowledged write of %q does not stand on its own node", w.Addr)
 		}
@@ -160,7 +160,7 @@ func (j *judge) changed(l *life, a cell.Addr, r *engine.Root) {
 		j.fail("I4", l.node, "dot %v has two contents at %q", d, a)
 	}
 	j.hash[d] = s.Hash()
-	own := s.Ver.O == l.node.eng.Origin()
+	own := s.Dot().O == l.node.eng.Origin()
 	if own && j.intent != nil && j.intent.node == l.node && j.history.byDot[d] == nil {
 		j.record(l, s)
 	}
@@ -200,6 +200,8 @@ func (j *judge) told(n *Node, ev engine.Event) {
 	case engine.EventSession:
 		j.sound(n)
 		j.agreed(n, ev)
+	case engine.EventDominated, engine.EventDeadUnderFloor:
+		j.heard(n, ev.Dot)
 	case engine.EventReturner: // it held nothing of it in this life
 		clear(j.lives[n.Index].ever)
 	case engine.EventClash:
@@ -218,6 +220,7 @@ func (j *judge) sound(n *Node) {
 		return
 	}
 	l.ctx = r.Ctx
+	j.soundRemoves(n)
 	for _, x := range j.history.order {
 		c := x.cell
 		if j.history.top[c.Addr] != x || c.Tomb || c.ExpMS() != 0 || !r.Ctx.Has(c.Dot()) {

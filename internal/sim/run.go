@@ -50,12 +50,14 @@ type drama struct {
 	judge   *judge
 	load    *load
 	watches []*watch
+	kinds   *kinds // clients of merging kinds, in some seeds
 }
 
 // Run plays one seed.
 func Run(seed uint64, opt Options) Result {
 	d := newDrama(seed, opt)
 	d.start()
+	d.planKinds(seed)
 	d.RunUntil(calmUntil)
 	d.judge.endCalm()
 	d.planFaults()
@@ -66,6 +68,7 @@ func Run(seed uint64, opt Options) Result {
 	d.Links.Keep = 0
 	d.RunUntil(quietUntil)
 	d.judge.verdict()
+	d.judgeKinds()
 	return Result{
 		Seed: seed, Trace: d.Trace(), Virtual: d.now, Nodes: len(d.nodes),
 		Counts: d.Counts, Violations: d.judge.found,

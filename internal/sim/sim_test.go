@@ -170,8 +170,8 @@ func TestPlantNames(t *testing.T) {
 	if p, err := PlantByName("p13"); err != nil || p != engine.PlantNoPrev {
 		t.Errorf("p13 is %v, %v", p, err)
 	}
-	if _, err := PlantByName("P10"); err == nil || !strings.Contains(err.Error(), "P16") {
-		t.Errorf("P10: %v", err)
+	if _, err := PlantByName("P17"); err == nil || !strings.Contains(err.Error(), "P16") {
+		t.Errorf("P17: %v", err)
 	}
 }
 
