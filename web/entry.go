@@ -125,9 +125,14 @@ func contentType(codec string) string {
 
 // wantsJSON reports whether the client asked for the envelope by name.
 func wantsJSON(r *http.Request) bool {
+	return accepts(r, "application/json") || accepts(r, EnvelopeType)
+}
+
+// accepts reports whether the client names a media type.
+func accepts(r *http.Request, media string) bool {
 	for _, line := range r.Header.Values("Accept") {
 		for part := range strings.SplitSeq(line, ",") {
-			if t, _, err := mime.ParseMediaType(part); err == nil && t == "application/json" {
+			if t, _, err := mime.ParseMediaType(part); err == nil && t == media {
 				return true
 			}
 		}
@@ -159,11 +164,11 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request, key string) error 
 		}
 		opts = append(opts, kv.TTL(ttl))
 	}
-	client, err := h.clients.of(codecOf(r))
+	codec, body, err := h.value(w, r, key)
 	if err != nil {
 		return err
 	}
-	body, err := h.body(w, r)
+	client, err := h.clients.of(codec)
 	if err != nil {
 		return err
 	}
@@ -185,17 +190,8 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request, key string) error 
 	return reply(w, status, written{Key: key, Version: version})
 }
 
-// codecOf is the codec a value is written with.
-func codecOf(r *http.Request) string {
-	if id := r.Header.Get("Starling-Codec"); id != "" {
-		return id
-	}
-	return kv.Bytes.CodecID()
-}
-
-// body reads a value, at most as large as the store takes.
-func (h *Handler) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	limit := int64(h.reads.Capabilities().MaxValue)
+// body reads a body of at most so many bytes.
+func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, newProblem(tooLarge, fmt.Sprintf("%d bytes, at most %d", r.ContentLength, limit))
 	}

@@ -1,8 +1,12 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"strconv"
+	"strings"
+
+	"github.com/starlingkv/starling/kv"
 )
 
 // Bounds of one page. A page is cut by bytes too, after at least one entry: it is built in memory.
@@ -14,49 +18,112 @@ const (
 
 // page is the answer to a list. A next that is not empty is the after of the page that follows.
 type page struct {
-	Items []entry `json:"items"`
-	Next  string  `json:"next"`
+	Items    []entry  `json:"items"`
+	Prefixes []string `json:"prefixes,omitempty"` // with a delimiter: what keys share up to it, instead of these keys
+	Next     string   `json:"next"`
+}
+
+// count is how much of the limit is used.
+func (p *page) count() int { return len(p.Items) + len(p.Prefixes) }
+
+// selection is what a list asks for.
+type selection struct {
+	prefix, after, delimiter string
+	limit                    int
+	show                     func(kv.Entry) entry
 }
 
 func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
-	query, err := queryOf(r, "prefix", "after", "limit", "values")
+	sel, err := selectionOf(r)
 	if err != nil {
 		return err
 	}
 	if err := h.require(r); err != nil {
 		return err
 	}
-	limit, show := defaultLimit, whole
+	p, err := h.page(r.Context(), sel)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("Starling-Consistency", h.consistency())
+	return reply(w, http.StatusOK, p)
+}
+
+func selectionOf(r *http.Request) (selection, error) {
+	query, err := queryOf(r, "prefix", "after", "limit", "values", "delimiter")
+	if err != nil {
+		return selection{}, err
+	}
+	s := selection{
+		prefix: query.Get("prefix"), after: query.Get("after"), delimiter: query.Get("delimiter"),
+		limit: defaultLimit, show: whole,
+	}
 	if text := query.Get("limit"); text != "" {
-		limit, err = strconv.Atoi(text)
-		if err != nil || limit < 1 || limit > maxLimit {
-			return newProblem(badRequest, "limit: a number from 1 to "+strconv.Itoa(maxLimit)+" is wanted")
+		s.limit, err = strconv.Atoi(text)
+		if err != nil || s.limit < 1 || s.limit > maxLimit {
+			return s, newProblem(badRequest, "limit: a number from 1 to "+strconv.Itoa(maxLimit)+" is wanted")
 		}
 	}
 	switch query.Get("values") {
 	case "", "true":
 	case "false":
-		show = facts
+		s.show = facts
 	default:
-		return newProblem(badRequest, "values: true or false is wanted")
+		return s, newProblem(badRequest, "values: true or false is wanted")
 	}
+	return s, nil
+}
+
+// page collects one page. What is below a common prefix is passed over in one step, however much it is.
+func (h *Handler) page(ctx context.Context, sel selection) (page, error) {
 	p := page{Items: []entry{}}
-	size := 0
-	for e, err := range h.reads.Entries(r.Context(), query.Get("prefix"), query.Get("after")) {
-		if err != nil && e.Key == "" {
-			return err
+	size, last := 0, ""
+	for after := beyond(sel, sel.after); ; {
+		common := ""
+		for e, err := range h.reads.Entries(ctx, sel.prefix, after) {
+			if err != nil && e.Key == "" {
+				return p, err
+			}
+			item := sel.show(e)
+			common = sel.common(e.Key)
+			if common == "" && (item.Value != nil || item.ValueBase64 != nil) {
+				size += e.Size
+			}
+			if p.count() == sel.limit || p.count() > 0 && size > pageBytes {
+				p.Next = last
+				return p, nil
+			}
+			if common != "" {
+				break
+			}
+			p.Items = append(p.Items, item)
+			last = e.Key
 		}
-		item := show(e)
-		if item.Value != nil || item.ValueBase64 != nil {
-			size += e.Size
+		if common == "" {
+			return p, nil
 		}
-		if len(p.Items) == limit || len(p.Items) > 0 && size > pageBytes {
-			p.Next = p.Items[len(p.Items)-1].Key
-			break
-		}
-		p.Items = append(p.Items, item)
+		p.Prefixes = append(p.Prefixes, common)
+		last, after = common, beyond(sel, common)
 	}
-	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("Starling-Consistency", h.consistency())
-	return reply(w, http.StatusOK, p)
+}
+
+// common is the key up to the first delimiter behind the prefix; empty if there is none.
+func (s selection) common(key string) string {
+	if s.delimiter == "" || !strings.HasPrefix(key, s.prefix) {
+		return ""
+	}
+	before, _, found := strings.Cut(key[len(s.prefix):], s.delimiter)
+	if !found {
+		return ""
+	}
+	return s.prefix + before + s.delimiter
+}
+
+// beyond is the after that follows a key, or all keys with its common prefix: no key has the byte 0xff in it.
+func beyond(s selection, after string) string {
+	if common := s.common(after); common != "" {
+		return common + "\xff"
+	}
+	return after
 }

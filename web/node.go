@@ -2,8 +2,10 @@ package web
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/starlingkv/starling/kv"
@@ -131,12 +133,50 @@ func (h *Handler) livez(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // readyz says whether the node takes writes. The health of its peers has no part in it, else a sick cluster would lose
-// its healthy nodes too.
-func (h *Handler) readyz(w http.ResponseWriter, _ *http.Request) error {
-	if !h.cfg.Node.Ready() {
+// its healthy nodes too. With ?verbose it names what it looked at.
+func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) error {
+	query, err := queryOf(r, "verbose")
+	if err != nil {
+		return err
+	}
+	var said strings.Builder
+	ready := true
+	for _, check := range []struct {
+		name string
+		err  error
+	}{{"running", h.running()}, {"reads", h.readable(r.Context())}} {
+		if check.err == nil {
+			said.WriteString("[+] " + check.name + " ok\n")
+			continue
+		}
+		ready = false
+		said.WriteString("[-] " + check.name + " failed: " + check.err.Error() + "\n")
+	}
+	switch {
+	case !ready && query.Has("verbose"):
+		return newProblem(notReady, strings.TrimSuffix(said.String(), "\n"))
+	case !ready:
 		return newProblem(notReady, "this node does not take writes")
+	case query.Has("verbose"):
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, said.String()+"ok\n")
+		return nil
 	}
 	return ok(w)
+}
+
+// running is the check that the node takes writes.
+func (h *Handler) running() error {
+	if h.cfg.Node.Ready() {
+		return nil
+	}
+	return errors.New("this node does not take writes")
+}
+
+// readable is the check that the store answers.
+func (h *Handler) readable(ctx context.Context) error {
+	_, err := h.look(ctx, "-")
+	return err
 }
 
 func ok(w http.ResponseWriter) error {

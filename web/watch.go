@@ -1,15 +1,12 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/starlingkv/starling/kv"
@@ -24,14 +21,14 @@ const (
 	retryAfter = 2000
 )
 
-// newBoot names one run of a handler.
-func newBoot() string { return rand.Text()[:8] }
+// newBoot names one run of a handler. It cannot be guessed, as a feed goes to whoever knows its id.
+func newBoot() string { return rand.Text() }
 
 // watch streams what happens to a prefix, or one key: the present state as put events, a sync, then every change. A
-// client that comes back with Last-Event-ID is told reset first, because the state is told anew: what it holds and is
-// not told again is gone.
+// client that comes back with Last-Event-ID goes on where it was, if that is still known here; else it is told reset
+// first, because the state is told anew: what it holds and is not told again is gone.
 func (h *Handler) watch(w http.ResponseWriter, r *http.Request) error {
-	events, err := h.selected(r)
+	of, events, err := h.selected(r)
 	if err != nil {
 		return err
 	}
@@ -41,44 +38,77 @@ func (h *Handler) watch(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return newProblem(busy, fmt.Sprintf("%d watches run already", h.cfg.MaxWatchers))
 	}
+	s := &stream{out: w, control: http.NewResponseController(w), form: formOf(r), stall: h.cfg.Stall}
 	header := w.Header()
-	header.Set("Content-Type", "text/event-stream")
+	header.Set("Content-Type", s.form.media())
 	header.Set("Cache-Control", "no-store")
+	header.Set("Vary", "Accept")
 	header.Set("X-Accel-Buffering", "no") // asks proxies not to keep events back
 	header.Set("Starling-Consistency", h.consistency())
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	s := &stream{out: w, control: http.NewResponseController(w), boot: h.boot, stall: h.cfg.Stall}
-	if err := h.tell(r, s, events); err != nil && r.Context().Err() == nil {
+	f, missed := h.feedFor(r, of, events)
+	ctx, stop := context.WithCancel(r.Context())
+	defer stop()
+	done := h.feeds.use(f, stop)
+	err = h.tell(ctx, s, f, missed)
+	if errors.Is(err, errOver) {
+		f.end()
+	} else {
+		h.feeds.keep(f)
+	}
+	done()
+	if err != nil && r.Context().Err() == nil {
 		h.cfg.Log.Debug("watch ended", "remote", r.RemoteAddr, "err", err)
 	}
 	return nil
 }
 
-// selected returns the events the request asks for.
-func (h *Handler) selected(r *http.Request) (func(context.Context) iter.Seq2[kv.Event, error], error) {
+// feedFor returns the feed of a client that comes back and what it has missed, or a new feed.
+func (h *Handler) feedFor(r *http.Request, of string, events eventsFunc) (*feed, []event) {
+	last := r.Header.Get("Last-Event-ID")
+	if last != "" {
+		if f, seq := h.feeds.resume(r.Context(), last, of); f != nil {
+			if missed, ok := f.since(seq); ok {
+				return f, missed
+			}
+			f.end()
+		}
+	}
+	f := begin(r.Context(), h.feeds.newID(), of, events)
+	if last == "" {
+		return f, nil
+	}
+	return f, []event{f.number("reset", nil)} // the state follows anew
+}
+
+// eventsFunc is what happens to a selection of keys.
+type eventsFunc func(context.Context) iter.Seq2[kv.Event, error]
+
+// selected returns the events the request asks for, and a name for what it selects.
+func (h *Handler) selected(r *http.Request) (of string, events eventsFunc, err error) {
 	query, err := queryOf(r, "prefix", "key")
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if err := h.require(r); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if !query.Has("key") {
-		return func(ctx context.Context) iter.Seq2[kv.Event, error] {
+		return "prefix " + query.Get("prefix"), func(ctx context.Context) iter.Seq2[kv.Event, error] {
 			return h.reads.Events(ctx, query.Get("prefix"))
 		}, nil
 	}
 	key := query.Get("key")
 	if query.Has("prefix") {
-		return nil, newProblem(badRequest, "key or prefix, not both")
+		return "", nil, newProblem(badRequest, "key or prefix, not both")
 	}
 	if err := kv.CheckKey(key); err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return func(ctx context.Context) iter.Seq2[kv.Event, error] {
+	return "key " + key, func(ctx context.Context) iter.Seq2[kv.Event, error] {
 		return only(key, h.reads.Events(ctx, key))
 	}, nil
 }
@@ -103,29 +133,15 @@ type told struct {
 	err error
 }
 
-// tell writes events until the watch or its client ends. The store waits for a slow client by coalescing what that one
-// was not told yet; nothing queues here but the few events read ahead.
-func (h *Handler) tell(r *http.Request, s *stream, events func(context.Context) iter.Seq2[kv.Event, error]) error {
-	ctx, cancel := context.WithCancel(r.Context())
-	ch := make(chan told, ahead)
-	go func() {
-		defer close(ch)
-		for ev, err := range events(ctx) {
-			select {
-			case ch <- told{ev, err}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	defer func() {
-		cancel()
-		for range ch { // until the goroutine is gone
-		}
-	}()
-	s.retry()
-	if r.Header.Get("Last-Event-ID") != "" {
-		s.event("reset", nil) // this client comes back, and the state follows anew
+// errOver is the end of a feed: nobody can go on with it.
+var errOver = errors.New("the watch is over")
+
+// tell writes what was missed, then events, until the watch or its client ends. The store waits for a slow client by
+// coalescing what that one was not told yet; nothing queues here but the few events read ahead.
+func (h *Handler) tell(ctx context.Context, s *stream, f *feed, missed []event) error {
+	s.form.open(&s.buf)
+	for _, e := range missed {
+		s.form.event(&s.buf, e)
 	}
 	if err := s.flush(); err != nil {
 		return err
@@ -134,102 +150,45 @@ func (h *Handler) tell(r *http.Request, s *stream, events func(context.Context) 
 	defer alive.Stop()
 	for {
 		select {
-		case t, ok := <-ch:
+		case <-ctx.Done():
+			return ctx.Err()
+		case t, ok := <-f.events:
 			if !ok {
-				return io.EOF
+				return errors.Join(errOver, s.flush())
 			}
-			if err := s.next(t, len(ch)); err != nil {
-				return err
+			if t.err != nil && t.Key == "" {
+				return errors.Join(errOver, t.err, s.flush())
+			}
+			name, e := eventOf(t.Event)
+			s.form.event(&s.buf, f.number(name, e))
+			if len(f.events) > 0 && s.buf.Len() < chunk {
+				continue
 			}
 		case <-alive.C:
-			if err := s.comment("keepalive"); err != nil {
-				return err
-			}
+			s.form.alive(&s.buf)
+		}
+		if err := s.flush(); err != nil {
+			return err
 		}
 	}
 }
 
-// stream writes server-sent events.
-type stream struct {
-	out     io.Writer
-	control *http.ResponseController
-	boot    string
-	stall   time.Duration
-	seq     uint64
-	buf     bytes.Buffer
-}
-
-// retry tells how soon to come back.
-func (s *stream) retry() { s.buf.WriteString("retry: " + strconv.Itoa(retryAfter) + "\n\n") }
-
-// next writes an event. It flushes when no other one is ready.
-func (s *stream) next(t told, ready int) error {
-	if t.err != nil && t.Key == "" {
-		return errors.Join(t.err, s.flush())
-	}
-	switch t.Kind {
+// eventOf is an event as it is told.
+func eventOf(ev kv.Event) (name string, e any) {
+	switch ev.Kind {
 	case kv.Put:
-		e := whole(t.Entry)
-		s.event("put", &e)
+		j := whole(ev.Entry)
+		return "put", &j
 	case kv.Delete:
-		s.event("delete", &gone{Key: t.Key, Version: t.Version})
+		return "delete", &gone{Key: ev.Key, Version: ev.Version}
 	case kv.Synced:
-		s.event("sync", nil)
-	case kv.Reset:
-		s.event("reset", nil)
+		return "sync", nil
 	}
-	if ready > 0 && s.buf.Len() < chunk {
-		return nil
-	}
-	return s.flush()
+	return "reset", nil
 }
 
 // gone is the data of a delete event.
 type gone struct {
 	Key     string `json:"key"`
 	Version string `json:"version,omitempty"`
-}
-
-// event appends an event to what the next flush writes. JSON has no line breaks of its own, so the data is one line.
-func (s *stream) event(name string, data any) {
-	s.seq++
-	fmt.Fprintf(&s.buf, "id: %s:%d\nevent: %s\ndata: ", s.boot, s.seq, name)
-	if data == nil {
-		s.buf.WriteString("{}\n")
-	} else {
-		_ = encoder(&s.buf).Encode(data) // of our own types, into memory; ends the line
-	}
-	s.buf.WriteByte('\n')
-}
-
-func (s *stream) comment(text string) error {
-	s.buf.WriteString(": " + text + "\n\n")
-	return s.flush()
-}
-
-// flush writes what is pending, each chunk against a deadline of its own. The deadline of the whole answer, which a
-// server may have, would end every watch.
-func (s *stream) flush() error {
-	defer s.reset()
-	for s.buf.Len() > 0 {
-		if err := s.control.SetWriteDeadline(time.Now().Add(s.stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return err
-		}
-		if _, err := s.out.Write(s.buf.Next(chunk)); err != nil {
-			return err
-		}
-		if err := s.control.Flush(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// reset forgets the buffer of an uncommonly large value.
-func (s *stream) reset() {
-	if s.buf.Cap() > 16*chunk {
-		s.buf = bytes.Buffer{}
-		return
-	}
-	s.buf.Reset()
 }

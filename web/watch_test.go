@@ -211,7 +211,7 @@ func free(t *testing.T, base string) {
 
 // TestDeadWatcher has a watcher that takes no byte: it delays nobody, and is dropped.
 func TestDeadWatcher(t *testing.T) {
-	mem, base := serve(t, func(cfg *web.Config) { cfg.Stall, cfg.MaxWatchers = 50*time.Millisecond, 2 })
+	mem, base := serve(t, func(cfg *web.Config) { cfg.Stall, cfg.MaxWatchers = 200*time.Millisecond, 2 })
 	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
 	if err != nil {
 		t.Fatal(err)

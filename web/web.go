@@ -1,10 +1,12 @@
 // Package web is the HTTP API of a node as one http.Handler.
 //
-//	GET HEAD PUT DELETE /v1/kv/{key}   one value, as the bytes it is stored as
-//	GET /v1/kv?prefix=                 entries in key order, page by page
-//	GET /v1/watch?prefix= or ?key=     changes as server-sent events
-//	GET /v1/members /v1/status         what the node knows of its cluster and itself
-//	GET /livez /readyz                 for whatever restarts and routes
+//	GET HEAD PUT DELETE /v1/kv/{key}     one value, as the bytes it is stored as
+//	GET /v1/kv?prefix=                   entries in key order, page by page
+//	GET /v1/watch?prefix= or ?key=       changes as server-sent events, or lines of JSON
+//	GET /v1/digest?prefix=               one hash of all that is there
+//	GET /v1/members /v1/status /v1/examine   what the node knows of its cluster and itself
+//	DELETE /v1/members/{name}, POST /v1/leave
+//	GET /livez /readyz                   for whatever restarts and routes
 //
 // A value is bytes here: whatever codec wrote it, GET returns what is stored and names the codec in Starling-Codec. Every
 // error is an application/problem+json whose type is the page in docs/errors that explains it. Keys are percent-encoded;
@@ -41,15 +43,18 @@ type Config struct {
 	KeepAlive time.Duration
 	// Stall is how long a watcher may refuse to take bytes before it is dropped. Default 30 s.
 	Stall time.Duration
+	// Park is how long a watch that broke is kept for its client to come back. Default 30 s.
+	Park time.Duration
 }
 
-// Handler serves the API. It is safe for concurrent use and holds no goroutine of its own.
+// Handler serves the API. It is safe for concurrent use. It has a goroutine for each watch, which outlives a broken one by
+// Config.Park; Close ends these.
 type Handler struct {
 	cfg     Config
 	reads   store // of kv.Bytes: reads every codec's bytes
 	clients clients
 	seats   chan struct{}               // one per running watch
-	boot    string                      // begins the ids of events: no two handlers share one
+	feeds   feeds                       // what watches read
 	origins *http.CrossOriginProtection // keeps the pages of other sites from writing through a browser
 }
 
@@ -74,11 +79,12 @@ func New(cfg Config) *Handler {
 	cfg.BodyWait = orDefault(cfg.BodyWait, 2*time.Minute)
 	cfg.KeepAlive = orDefault(cfg.KeepAlive, 15*time.Second)
 	cfg.Stall = orDefault(cfg.Stall, 30*time.Second)
+	cfg.Park = orDefault(cfg.Park, 30*time.Second)
 	h := &Handler{
 		cfg:     cfg,
 		clients: clients{open: cfg.Client},
 		seats:   make(chan struct{}, cfg.MaxWatchers),
-		boot:    newBoot(),
+		feeds:   feeds{boot: newBoot(), park: cfg.Park},
 		origins: http.NewCrossOriginProtection(),
 	}
 	reads, err := h.clients.of(kv.Bytes.CodecID())
@@ -88,6 +94,9 @@ func New(cfg Config) *Handler {
 	h.reads = reads
 	return h
 }
+
+// Close ends what is kept of watches that broke. The requests that run are the server's to end.
+func (h *Handler) Close() { h.feeds.close() }
 
 func orDefault[N int | time.Duration](n, otherwise N) N {
 	if n <= 0 {

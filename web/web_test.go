@@ -40,12 +40,21 @@ func (l lone) Status(context.Context) (web.Status, error) {
 // serve serves a fresh memkv over a real socket.
 func serve(t *testing.T, edit func(*web.Config)) (*memkv.Client, string) {
 	t.Helper()
+	return serveWith(t, edit, func(*web.Handler) {})
+}
+
+// serveWith hands out the handler too.
+func serveWith(t *testing.T, edit func(*web.Config), made func(*web.Handler)) (*memkv.Client, string) {
+	t.Helper()
 	mem := memkv.New(kv.Bytes)
 	cfg := web.Config{Client: func(c kv.Codec) kv.Client { return mem.With(c) }, Node: lone{}}
 	if edit != nil {
 		edit(&cfg)
 	}
-	srv := httptest.NewServer(web.New(cfg))
+	h := web.New(cfg)
+	made(h)
+	srv := httptest.NewServer(h)
+	t.Cleanup(h.Close)
 	t.Cleanup(srv.Close)
 	t.Cleanup(func() { mem.Close() }) // first: it ends the watches that srv would wait for
 	return mem, srv.URL

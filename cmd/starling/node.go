@@ -24,6 +24,7 @@ const leaveWithin = 5 * time.Second
 type served struct {
 	node   *starling.Node
 	server *http.Server
+	api    *web.Handler
 	url    string
 	end    context.CancelFunc // ends the requests: watches would never end by themselves
 	failed chan error         // of the server
@@ -45,8 +46,9 @@ func serve(opts starling.Options, at net.Listener) (*served, error) {
 		left:   make(chan struct{}),
 	}
 	leave := sync.OnceFunc(func() { close(s.left) })
+	s.api = handlerOf(aNode{node, leave}, opts.Logger)
 	s.server = &http.Server{
-		Handler:           handlerOf(aNode{node, leave}, opts.Logger),
+		Handler:           s.api,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10, // a key of 1 KiB is at most 3 KiB of path
@@ -62,7 +64,7 @@ func loggerOf(opts starling.Options) *slog.Logger {
 }
 
 // handlerOf is the HTTP API of a node.
-func handlerOf(n aNode, log *slog.Logger) http.Handler {
+func handlerOf(n aNode, log *slog.Logger) *web.Handler {
 	return web.New(web.Config{
 		Client: func(c kv.Codec) kv.Client { return n.node.Client(crdt.Register(c)) },
 		Node:   n,
@@ -80,6 +82,7 @@ func (s *served) close() error {
 	}
 	s.end()
 	shut := s.server.Shutdown(ctx)
+	s.api.Close()
 	closed := s.node.Close()
 	if err := <-s.failed; !errors.Is(err, http.ErrServerClosed) {
 		shut = errors.Join(shut, err)

@@ -97,7 +97,7 @@ func (f *feed) follow(ctx context.Context) error {
 		c.query.Set("prefix", f.sel.Prefix)
 	}
 	if f.last != "" {
-		c.header.Set("Last-Event-ID", f.last) // the server answers with a reset
+		c.header.Set("Last-Event-ID", f.last) // the server goes on behind it, or answers with a reset
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -2,7 +2,8 @@
 //
 // Each call is one request, and a write says by If-Match what it replaces, so a CAS here is as strong as the server's
 // store: see Capabilities. A watch is one stream of server-sent events; when it breaks it is opened again, for as long as
-// the caller wants, and told as kv.Reset and the state anew. So nothing is lost but intermediate values.
+// the caller wants, and goes on where it was if the server still knows, else with kv.Reset and the state anew. So nothing
+// is lost but intermediate values.
 package httpkv
 
 import (

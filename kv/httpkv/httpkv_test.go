@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/httpkv"
+	"github.com/starlingkv/starling/web"
 )
 
 // next returns the next event, which must come without an error.
@@ -40,7 +42,7 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-// TestWatchAcrossABrokenStream cuts the connection while nothing can be told, and changes the state meanwhile.
+// TestWatchAcrossABrokenStream cuts the connection and changes the state meanwhile: the watch goes on where it was.
 func TestWatchAcrossABrokenStream(t *testing.T) {
 	mem, srv := serve(t)
 	ctx := within(t)
@@ -55,21 +57,48 @@ func TestWatchAcrossABrokenStream(t *testing.T) {
 	want(t, pull, kv.Put, "kept")
 	want(t, pull, kv.Synced, "")
 
-	srv.CloseClientConnections()
+	for range 3 {
+		srv.CloseClientConnections()
+		if err := mem.Delete(ctx, "gone"); err != nil {
+			t.Fatal(err)
+		}
+		want(t, pull, kv.Delete, "gone")
+		if _, err := mem.Put(ctx, "gone", []byte("v")); err != nil {
+			t.Fatal(err)
+		}
+		want(t, pull, kv.Put, "gone")
+	}
+}
+
+// TestWatchAcrossARestart has another process answer in the place of the first: the state is told anew.
+func TestWatchAcrossARestart(t *testing.T) {
+	mem, srv := serve(t)
+	ctx := within(t)
+	for _, key := range []string{"kept", "gone"} {
+		if _, err := mem.Put(ctx, key, []byte("v")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var now atomic.Pointer[web.Handler]
+	now.Store(srv.Config.Handler.(*web.Handler))
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { now.Load().ServeHTTP(w, r) }))
+	defer front.Close()
+	pull, stop := iter.Pull2(open(t, front.URL, kv.Bytes).Events(ctx, ""))
+	defer stop()
+	want(t, pull, kv.Put, "gone")
+	want(t, pull, kv.Put, "kept")
+	want(t, pull, kv.Synced, "")
+
 	if err := mem.Delete(ctx, "gone"); err != nil {
 		t.Fatal(err)
 	}
-	// The stream may still bring the delete if it was faster than the cut.
-	ev := next(t, pull)
-	if ev.Kind == kv.Delete {
-		ev = next(t, pull)
-	}
-	if ev.Kind != kv.Reset {
-		t.Fatalf("got %v %q, want reset", ev.Kind, ev.Key)
-	}
-	want(t, pull, kv.Put, "kept")
+	want(t, pull, kv.Delete, "gone")
+	_, other := serve(t)
+	now.Store(other.Config.Handler.(*web.Handler))
+	front.CloseClientConnections()
+	want(t, pull, kv.Reset, "")
 	want(t, pull, kv.Synced, "")
-	if _, err := mem.Put(ctx, "new", []byte("v")); err != nil {
+	if _, err := open(t, front.URL, kv.Bytes).Put(ctx, "new", []byte("v")); err != nil {
 		t.Fatal(err)
 	}
 	want(t, pull, kv.Put, "new")
