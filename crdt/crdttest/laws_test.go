@@ -119,8 +119,13 @@ func TestLaws(t *testing.T) {
 		kind crdt.Kind
 		gen  crdttest.Gen
 	}{
-		{texts, genTexts}, {pairs, genPairs}, {labels, genLabels}, {ids, genIDs},
-		{crdt.Counters(), genCounter}, {crdt.Maxima(), genMax}, {crdt.Register(kv.String), genText},
+		{texts, genTexts},
+		{pairs, genPairs},
+		{labels, genLabels},
+		{ids, genIDs},
+		{crdt.Counters(), genCounter},
+		{crdt.Maxima(), genMax},
+		{crdt.Register(kv.String), genText},
 	} {
 		t.Run(c.kind.ID(), func(t *testing.T) {
 			t.Parallel()
