@@ -9,6 +9,7 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 ROUNDS   ?= 3
 TOPICS   ?=
+NODES    ?= 200
 
 # The oldest Go that builds the product; the same number as the go line of go.mod.
 GO_MIN := 1.26
@@ -16,7 +17,7 @@ GO_MIN := 1.26
 TOOLS := bin/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint sim planted fuzz bench gobench install-check need-go need-git need-cc
+.PHONY: help dev test lint sim planted crowd fuzz bench gobench install-check need-go need-git need-cc
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +49,9 @@ planted: need-go ## how soon the simulator finds each planted bug: the figures o
 		printf '%s: ' $$bug; \
 		go run ./cmd/starling sim --plant $$bug --seeds 2000 2>/dev/null | grep -a -m1 -A1 '^seed ' | tr '\n' ' ' || exit 1; echo; \
 	done
+
+crowd: need-go ## NODES= nodes in one process, on a network in memory: every update reaches all
+	go test -run '^TestCrowd$$' -count=1 -timeout 20m -v . -crowd $(NODES)
 
 fuzz: need-go ## every fuzz target for FUZZTIME= each
 	@FUZZTIME=$(FUZZTIME) tools/fuzz

@@ -142,6 +142,7 @@ func (g *Group) listConfig() *memberlist.Config {
 	c.Conflict = delegate{g}
 	c.EnableCompression = false // it costs a large allocation per packet and our frames do not shrink
 	c.DeadNodeReclaimTime = time.Second
+	c.PushPullInterval = viewsEvery
 	c.Logger = bridgeLog(g.cfg.Log)
 	t := g.cfg.Timing
 	set := func(to *time.Duration, d time.Duration) {
@@ -157,6 +158,11 @@ func (g *Group) listConfig() *memberlist.Config {
 	}
 	return c
 }
+
+// viewsEvery is how often members exchange their views; memberlist makes it
+// longer in clusters of more than 32. Who missed the gossip about a member, as
+// happens when hundreds join at once, knows nothing of it until then.
+const viewsEvery = 10 * time.Second
 
 // Addr is the address that other members are told.
 func (g *Group) Addr() netip.AddrPort { return g.advertise }
