@@ -35,6 +35,9 @@ func (j *judge) agreed(n *Node, ev engine.Event) {
 func (j *judge) agreedOneWay(a, b *Node, before hlc.Time) {
 	since := j.lives[a.Index].holds
 	limit := time.Duration(before.Milli()-epoch)*time.Millisecond - j.d.Config.MaxSkew
+	// Two clocks that are both wrong by more than is forgiven put H into the
+	// future, and what is under way looks old to them.
+	limit = min(limit, j.d.now-j.d.Config.AgreeAge)
 	rb := b.Root()
 	for s := range a.Root().Tree.All() {
 		if !s.Visible() || s.Ver.T >= before || since[s.Addr] >= limit {
