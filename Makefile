@@ -10,6 +10,7 @@ BENCH    ?= .
 ROUNDS   ?= 3
 TOPICS   ?=
 NODES    ?= 200
+CUT      ?= 30
 
 # The oldest Go that builds the product; the same number as the go line of go.mod.
 GO_MIN := 1.26
@@ -17,7 +18,7 @@ GO_MIN := 1.26
 TOOLS := bin/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint sim planted crowd fuzz bench gobench install-check need-go need-git need-cc
+.PHONY: help dev test lint sim planted crowd netns fuzz bench gobench install-check need-go need-git need-cc
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +53,9 @@ planted: need-go ## how soon the simulator finds each planted bug: the figures o
 
 crowd: need-go ## NODES= nodes in one process, on a network in memory: every update reaches all
 	go test -run '^TestCrowd$$' -count=1 -timeout 20m -v . -crowd $(NODES)
+
+netns: need-go ## three servers in network namespaces, one cut off for CUT= seconds; needs ip, and root or user namespaces
+	@CUT=$(CUT) tools/netns
 
 fuzz: need-go ## every fuzz target for FUZZTIME= each
 	@FUZZTIME=$(FUZZTIME) tools/fuzz
