@@ -17,9 +17,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer node.Close()
-	greetings := node.Client(crdt.Register(kv.String))
-
-	ctx := context.Background()
+	greetings, ctx := node.Client(crdt.Register(kv.String)), context.Background()
 	if _, err := greetings.Put(ctx, "greeting", "hello"); err != nil {
 		log.Fatal(err)
 	}

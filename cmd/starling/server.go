@@ -58,6 +58,9 @@ func (s *settings) complete(flags *pflag.FlagSet, config string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", a.flag, err)
 		}
+		if !isLoopback(host) && s.Node.Cluster == "" {
+			return fmt.Errorf("%s %s is open to other machines: say --cluster and a name, so that clusters never merge by accident", a.flag, a.addr)
+		}
 		if !isLoopback(host) && !s.Insecure {
 			return fmt.Errorf("%s %s is open to other machines, without encryption: say --insecure if that is meant", a.flag, a.addr)
 		}

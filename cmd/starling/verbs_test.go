@@ -193,6 +193,8 @@ func TestVerbs(t *testing.T) {
 		{line: "help exit-codes", out: exitCodes + "\n\n"},
 		{line: "server --bind 0.0.0.0:0 --http 127.0.0.1:0", code: exitUsage},
 		{line: "server --bind 0.0.0.0:0 --http 127.0.0.1:0 --insecure", code: exitUsage},
+		{line: "server --bind 127.0.0.1:0 --http 0.0.0.0:0 --insecure", code: exitUsage},
+		{line: "server --bind 127.0.0.1:0 --http 0.0.0.0:0 --cluster c", code: exitUsage},
 		{line: "server --bind 0.0.0.0:0 --http 127.0.0.1:0 --cluster c", code: exitUsage},
 		{line: "server --bind 127.0.0.1:0 --http :0 --cluster c", code: exitUsage},
 		{line: "server --bind 127.0.0.1:0 --cluster Bad_Name", code: exitUsage},
