@@ -23,8 +23,15 @@ func (d *drama) judgeKinds() {
 func (j *judge) element(stem string) {
 	tops := map[cell.Addr]*write{}   // the newest add per author
 	removed := map[cell.Dot]*write{} // by the dot of the add
+	gone := map[cell.Dot]bool{}      // the same, by anybody who ever lived
 	for _, x := range j.history.byKey[setKey] {
-		if !strings.HasPrefix(string(x.cell.Addr), stem) || !j.survivors(x.cell.Dot()) {
+		if !strings.HasPrefix(string(x.cell.Addr), stem) {
+			continue
+		}
+		if x.cell.Tomb {
+			gone[x.cell.Ver.Dot()] = true
+		}
+		if !j.survivors(x.cell.Dot()) {
 			continue
 		}
 		if x.cell.Tomb {
@@ -35,13 +42,16 @@ func (j *judge) element(stem string) {
 	}
 	var in *write
 	for _, x := range tops {
-		if removed[x.cell.Dot()] == nil {
+		if removed[x.cell.Dot()] == nil && (in == nil || gone[in.cell.Dot()]) {
 			in = x
 		}
 	}
 	s, found := j.d.nodes[0].Root().Tree.FirstLive(stem)
 	found = found && strings.HasPrefix(string(s.Addr), stem)
 	switch {
+	case in != nil && !found && gone[in.cell.Dot()]:
+		// The remove may have reached the others by the context alone, after its
+		// author had collected it, and the author may be dead.
 	case in != nil && !found:
 		j.fail("set", in.node, "the add %v of %q at %v was removed by nobody who had seen it, and is not in", in.cell.Dot(), stem, in.at)
 	case in == nil && found:
