@@ -39,6 +39,9 @@ func FuzzGreeting(f *testing.F) {
 			t.Fatal(err)
 		}
 		if ours {
+			if len(label) != int(b[1]) {
+				t.Fatalf("of %x: label %q", b, label)
+			}
 			if want := b[2+len(label):]; string(b[2:2+len(label)]) != label || !bytes.Equal(rest, want) {
 				t.Errorf("of %x: label %q, then %x", b, label, rest)
 			}
