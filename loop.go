@@ -122,6 +122,7 @@ func (n *Node) drain() {
 		f, err := n.codec.Parse(b)
 		switch {
 		case err == nil && !f.Stream:
+			n.early.keep(f, n.dir.Load())
 			n.step(engine.Received{Frame: f})
 		case errors.Is(err, wire.ErrCRC):
 			// Who sent it is all that is left of it, if that is not garbled too.

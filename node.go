@@ -47,6 +47,7 @@ type Node struct {
 	strangers   chan cell.Origin // who sends and is no member, as far as is known here
 	fetches     chan struct{}    // one element per FETCH that is served
 	peers       []engine.Peer    // as the engine was last told; the loop's own
+	early       early            // the loop's own, too
 	counts      counts
 
 	ctx     context.Context // ends with the node

@@ -190,9 +190,10 @@ func TestKilledNodeComesBack(t *testing.T) {
 	wait(t, texts(again), "before", nil)
 	put(t, texts(again), "after", "3")
 	wait(t, texts(n[2]), "after", "3")
-	if m := memberOf(n[0], "b"); m.State != "alive" || m.Addr != again.Addr() {
-		t.Errorf("a sees b as %+v, want alive at %s", m, again.Addr())
-	}
+	until(t, "a sees b alive at its new address", func() bool {
+		m := memberOf(n[0], "b")
+		return m.State == "alive" && m.Addr == again.Addr()
+	})
 }
 
 func TestClusterHealsWithoutSeeds(t *testing.T) {

@@ -109,5 +109,8 @@ func (n *Node) refreshView() {
 	if !slices.Equal(peers, n.peers) {
 		n.peers = peers
 		n.step(engine.PeersChanged{Peers: slices.Clone(peers)})
+		for _, f := range n.early.take(d) {
+			n.step(engine.Received{Frame: f})
+		}
 	}
 }
