@@ -48,9 +48,14 @@ func (h *treeHalf) list(lo, hi string) []wire.Item {
 	return items
 }
 
+// itemOf is what a LIST shows of a cell: the first three parts of its place in
+// the order. A cell whose place is not its time, as the remove of what was
+// observed, must be shown by its place: else the side that holds the lower cell
+// takes it for the higher, is shown nothing, and is complete without it.
 func itemOf(c *cell.Cell) wire.Item {
 	hash := c.Hash()
-	return wire.Item{AddrHash: addrHash(c.Addr), CellHash: binary.BigEndian.Uint32(hash[:]), Ver: c.Ver}
+	at := cell.Ver{T: c.OrdT(), O: c.Ver.O, N: c.Ver.N}
+	return wire.Item{AddrHash: addrHash(c.Addr), CellHash: binary.BigEndian.Uint32(hash[:]), Ver: at}
 }
 
 func (h *treeHalf) lacked(lo, hi string) reply {
@@ -147,7 +152,7 @@ func (h *treeHalf) judge(c *cell.Cell, mine wire.Item, l *listed) (send, ask boo
 		return false, false
 	}
 	h.futile.note(key, c.Addr)
-	by := c.Ver.Compare(l.item.Ver)
+	by := mine.Ver.Compare(l.item.Ver)
 	return by >= 0, by <= 0
 }
 
