@@ -21,35 +21,43 @@ func (d *drama) judgeKinds() {
 // held an add which nobody who survives has removed having seen it: adds win,
 // and removes take away what they saw.
 func (j *judge) element(stem string) {
-	tops := map[cell.Addr]*write{}   // the newest add per author
-	removed := map[cell.Dot]*write{} // by the dot of the add
-	gone := map[cell.Dot]bool{}      // the same, by anybody who ever lived
+	tops := map[cell.Addr]*write{}    // the newest add per author
+	removed := map[cell.Addr]*write{} // the highest remove per author of the add
+	gone := map[cell.Addr]*write{}    // the same, of all who ever lived
+	higher := func(in map[cell.Addr]*write, x *write) {
+		if t := in[x.cell.Addr]; t == nil || cell.Compare(t.cell, x.cell) < 0 {
+			in[x.cell.Addr] = x
+		}
+	}
 	for _, x := range j.history.byKey[setKey] {
 		if !strings.HasPrefix(string(x.cell.Addr), stem) {
 			continue
 		}
-		if x.cell.Tomb {
-			gone[x.cell.Ver.Dot()] = true
+		held := j.survivors(x.cell.Dot())
+		switch {
+		case x.cell.Tomb && held:
+			higher(removed, x)
+			higher(gone, x)
+		case x.cell.Tomb:
+			higher(gone, x)
+		case held:
+			higher(tops, x)
 		}
-		if !j.survivors(x.cell.Dot()) {
-			continue
-		}
-		if x.cell.Tomb {
-			removed[x.cell.Ver.Dot()] = x
-		} else if t := tops[x.cell.Addr]; t == nil || cell.Compare(t.cell, x.cell) < 0 {
-			tops[x.cell.Addr] = x
-		}
+	}
+	above := func(in map[cell.Addr]*write, x *write) bool {
+		t := in[x.cell.Addr]
+		return t != nil && cell.Compare(t.cell, x.cell) > 0
 	}
 	var in *write
 	for _, x := range tops {
-		if removed[x.cell.Dot()] == nil && (in == nil || gone[in.cell.Dot()]) {
+		if !above(removed, x) && (in == nil || above(gone, in)) {
 			in = x
 		}
 	}
 	s, found := j.d.nodes[0].Root().Tree.FirstLive(stem)
 	found = found && strings.HasPrefix(string(s.Addr), stem)
 	switch {
-	case in != nil && !found && gone[in.cell.Dot()]:
+	case in != nil && !found && above(gone, in):
 		// The remove may have reached the others by the context alone, after its
 		// author had collected it, and the author may be dead.
 	case in != nil && !found:
