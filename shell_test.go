@@ -133,7 +133,7 @@ func TestOriginClashIsToldToMembers(t *testing.T) {
 	})
 	hasher := n.engine.Hasher()
 	hasher.Seal(c)
-	n.step(engine.PeersChanged{Peers: []engine.Peer{{Name: "x", Origin: peer}}})
+	n.step(engine.PeersChanged{View: engine.NewView([]engine.Peer{{Name: "x", Origin: peer}})})
 	n.step(engine.Received{Frame: wire.Frame{
 		Header: wire.Header{Origin: peer, Now: c.Ver.T, Seq: 1},
 		Msg:    &wire.Delta{Groups: []wire.Group{{Cells: []*cell.Cell{c}}}},

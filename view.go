@@ -108,7 +108,7 @@ func (n *Node) refreshView() {
 	n.dir.Store(d)
 	if !slices.Equal(peers, n.peers) {
 		n.peers = peers
-		n.step(engine.PeersChanged{Peers: slices.Clone(peers)})
+		n.step(engine.PeersChanged{View: engine.NewView(peers)})
 		for _, f := range n.early.take(d) {
 			n.step(engine.Received{Frame: f})
 		}

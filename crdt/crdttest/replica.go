@@ -32,7 +32,7 @@ func newReplica(kind crdt.Kind, o cell.Origin) *replica {
 		Cluster: "laws", Name: o.String(), Origin: o, Alone: true,
 		Rand: rand.New(rand.NewPCG(uint64(o), 1)),
 	})
-	r.eng.Step(r.now, engine.PeersChanged{Peers: []engine.Peer{{Name: "stranger", Origin: stranger}}})
+	r.eng.Step(r.now, engine.PeersChanged{View: engine.NewView([]engine.Peer{{Name: "stranger", Origin: stranger}})})
 	return r
 }
 

@@ -30,9 +30,9 @@ func (a PeerAgreement) Agrees() bool { return a.Judged != 0 && a.Since == 0 }
 // Agreement returns what is known for every live peer, in ring order. It must
 // not be called while a Step runs.
 func (e *Engine) Agreement() []PeerAgreement {
-	out := make([]PeerAgreement, 0, len(e.peers.nodes))
-	for _, n := range e.peers.nodes {
-		a := PeerAgreement{Peer: n.Peer}
+	out := make([]PeerAgreement, 0, e.peers.count())
+	for n := range e.peers.nodes() {
+		a := PeerAgreement{Peer: n}
 		if p := e.sync.peers[n.Origin]; p != nil {
 			a = p.agree
 		}
@@ -105,12 +105,12 @@ func (p *probe) begin(s *syncer) {
 	}
 	p.asked = now
 	p.todo, p.asks, p.found = nil, nil, nil
-	nodes := s.e.peers.nodes
-	for i, n := range nodes {
+	for i := range s.e.peers.count() {
+		n := s.e.peers.node(i)
 		if k := s.peers[n.Origin]; !all && k != nil && k.agree.Agrees() {
 			continue
 		}
-		p.todo = append(p.todo, mark{n.Origin, now + probeSpread*time.Duration(i)/time.Duration(len(nodes))})
+		p.todo = append(p.todo, mark{n.Origin, now + probeSpread*time.Duration(i)/time.Duration(s.e.peers.count())})
 	}
 }
 

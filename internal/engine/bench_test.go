@@ -54,7 +54,7 @@ func newBenchNode(b *testing.B) *benchNode {
 	for i := range benchMembers - 1 {
 		peers = append(peers, Peer{Name: fmt.Sprintf("node-%d", i), Origin: benchPeer + cell.Origin(i)})
 	}
-	n.step(PeersChanged{Peers: peers})
+	n.step(PeersChanged{View: NewView(peers)})
 	return n
 }
 

@@ -24,7 +24,7 @@ func manyCells(b *bench, n int) []*cell.Cell {
 
 func TestDeltaOverOneStepIsRefused(t *testing.T) {
 	b := newBench(t, 1, nil)
-	b.step(PeersChanged{Peers: []Peer{{Name: "p", Origin: 9}}})
+	b.step(PeersChanged{View: NewView([]Peer{{Name: "p", Origin: 9}})})
 	send := func(n int) {
 		m := &wire.Delta{Groups: []wire.Group{{Cells: manyCells(b, n)}}}
 		b.step(Received{Frame: wire.Frame{Header: wire.Header{Origin: 9, Now: hlc.Make(wallStart, 0), Seq: uint64(n)}, Msg: m}})
@@ -39,7 +39,7 @@ func TestDeltaOverOneStepIsRefused(t *testing.T) {
 
 func TestSessionTakesNoMoreThanWasAnnounced(t *testing.T) {
 	b := newBench(t, 1, nil)
-	b.step(PeersChanged{Peers: []Peer{{Name: "p", Origin: 9}}})
+	b.step(PeersChanged{View: NewView([]Peer{{Name: "p", Origin: 9}})})
 	b.e.begin(b.now)
 	pin := b.e.sync.pinNow(9)
 	pin.peerTree.Count = 5

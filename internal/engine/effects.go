@@ -19,9 +19,9 @@ type Tick struct{}
 type Received struct{ Frame wire.Frame }
 
 // PeersChanged replaces the member view.
-type PeersChanged struct{ Peers []Peer }
+type PeersChanged struct{ View *View }
 
-// Peer is a live native member other than this node.
+// Peer is a live native member.
 type Peer struct {
 	Name   string
 	Origin cell.Origin

@@ -108,8 +108,8 @@ func (e *Engine) Step(now hlc.Reading, in Input) Effects {
 	case Received:
 		e.receive(in)
 	case PeersChanged:
-		came := e.newcomers(in.Peers)
-		e.peers.set(in.Peers)
+		came := e.newcomers(in.View)
+		e.peers.set(in.View)
 		e.sync.peersChanged()
 		e.sync.greet(came)
 	case Leave:

@@ -172,7 +172,7 @@ func TestHaveNamesAnotherSource(t *testing.T) {
 	}
 	first := x.dialed()
 	// The advertiser is seen to be dead before the second try.
-	x.step(PeersChanged{Peers: soloPeers(5)[2:]})
+	x.step(PeersChanged{View: NewView(soloPeers(5)[2:])})
 	x.step(FetchFailed{To: 2, Fetch: first[0].Fetch})
 	x.n.run(fetchRetry)
 	if second := x.dialed(); len(second) != 1 || second[0].To != 4 {

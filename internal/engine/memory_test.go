@@ -11,7 +11,7 @@ import (
 
 func TestCollectionWaitsForAgeAndPeer(t *testing.T) {
 	b := newBench(t, 1, nil)
-	b.step(PeersChanged{Peers: []Peer{{Name: "p", Origin: 9}}})
+	b.step(PeersChanged{View: NewView([]Peer{{Name: "p", Origin: 9}})})
 	old := b.put("k", "1")
 	b.del("k")
 	tombs := func() int { return b.e.Root().Tree.Len() }

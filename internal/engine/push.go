@@ -152,7 +152,7 @@ func (p *pusher) queue(a cell.Addr, s wire.Span, class freshClass) {
 // overflow gives up on telling everybody something: sessions will.
 func (p *pusher) overflow(what string) {
 	p.e.event(Event{Kind: EventPushOverflow, Text: what})
-	for _, n := range p.e.peers.nodes {
+	for n := range p.e.peers.nodes() {
 		p.e.sync.dirty(n.Origin, "too many "+what)
 	}
 }

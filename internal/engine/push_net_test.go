@@ -98,7 +98,7 @@ func (n *pushNet) see(i int) {
 			peers = append(peers, Peer{Name: o.name, Origin: o.e.Origin()})
 		}
 	}
-	n.nodes[i].step(PeersChanged{Peers: peers})
+	n.nodes[i].step(PeersChanged{View: NewView(peers)})
 }
 
 func (n *pushNet) at(d time.Duration, do func()) {

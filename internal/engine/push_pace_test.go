@@ -118,7 +118,7 @@ func TestByteBudgetIsKept(t *testing.T) {
 func TestRelayedCellsGetTheirShare(t *testing.T) {
 	var f freshSet
 	r := newRing("self")
-	r.set(soloPeers(8))
+	r.set(NewView(soloPeers(8)))
 	for i := range 400 {
 		f.add(r, cell.At(fmt.Sprintf("own%d", i), "r"), r.whole(), ownCells)
 		f.add(r, cell.At(fmt.Sprintf("relayed%d", i), "r"), r.whole(), relayedCells)
@@ -142,7 +142,7 @@ func TestRelayedCellsGetTheirShare(t *testing.T) {
 func TestFreshSetKeepsTheOrderOfEachClass(t *testing.T) {
 	var f freshSet
 	r := newRing("self")
-	r.set(soloPeers(8))
+	r.set(NewView(soloPeers(8)))
 	add := func(key string, class freshClass) { f.add(r, cell.At(key, "r"), r.whole(), class) }
 	add("a", relayedCells)
 	add("b", relayedCells)

@@ -24,7 +24,7 @@ func newSolo(t *testing.T, n int, change func(*Config)) *solo {
 	net := newPushNet(t, 1, 7, change)
 	x := &solo{pushNode: net.nodes[0], seqs: make(map[cell.Origin]uint64)}
 	x.keep = true
-	x.step(PeersChanged{Peers: soloPeers(n)})
+	x.step(PeersChanged{View: NewView(soloPeers(n))})
 	return x
 }
 

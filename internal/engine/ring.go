@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"sort"
@@ -15,12 +16,11 @@ import (
 // fan is into how many parts a range is cut on the way down.
 const fan = 4
 
-// ring is the member view in ring order: every member stands at the first 8
-// bytes of the sha256 of its name. All nodes that see the same members see the
-// same ring, so a range means the same to all of them.
-type ring struct {
-	name  string
-	at    uint64 // where this node stands; it is not in nodes
+// View is the live members of a cluster in ring order: every member stands at
+// the first 8 bytes of the sha256 of its name. All nodes that see the same
+// members see the same ring, so a range means the same to all of them. A View is
+// immutable; engines may share one. A nil View has no members.
+type View struct {
 	nodes []ringNode
 	index map[cell.Origin]int // in nodes
 }
@@ -30,13 +30,50 @@ type ringNode struct {
 	Peer
 }
 
+// NewView orders members, in which the node that gets to see them may be or not.
+func NewView(members []Peer) *View {
+	v := &View{nodes: make([]ringNode, len(members)), index: make(map[cell.Origin]int, len(members))}
+	for i, p := range members {
+		v.nodes[i] = ringNode{at: placeOf(p.Name), Peer: p}
+	}
+	slices.SortFunc(v.nodes, func(a, b ringNode) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Origin, b.Origin))
+	})
+	for i, n := range v.nodes {
+		v.index[n.Origin] = i
+	}
+	return v
+}
+
+// Peers yields the members in ring order.
+func (v *View) Peers() iter.Seq[Peer] {
+	return func(yield func(Peer) bool) {
+		if v == nil {
+			return
+		}
+		for i := range v.nodes {
+			if !yield(v.nodes[i].Peer) {
+				return
+			}
+		}
+	}
+}
+
+// ring is a View as one of its members sees it: without itself.
+type ring struct {
+	name string
+	at   uint64 // where this node stands
+	view *View
+	self int // this node's index in view; behind its end if it is not there
+}
+
 // part is a piece of a range: the run of n nodes from first on, cyclic.
 type part struct {
 	span     wire.Span
 	first, n int
 }
 
-func newRing(name string) *ring { return &ring{name: name, at: placeOf(name)} }
+func newRing(name string) *ring { return &ring{name: name, at: placeOf(name), view: &View{}} }
 
 // placeOf is where a member of that name stands.
 func placeOf(name string) uint64 {
@@ -44,39 +81,58 @@ func placeOf(name string) uint64 {
 	return binary.BigEndian.Uint64(sum[:8])
 }
 
-// set replaces the members. This node itself is left out.
-func (r *ring) set(peers []Peer) {
-	r.nodes = make([]ringNode, 0, len(peers))
-	for _, p := range peers {
-		if p.Name != r.name {
-			r.nodes = append(r.nodes, ringNode{at: placeOf(p.Name), Peer: p})
-		}
+// set replaces the view.
+func (r *ring) set(v *View) {
+	if v == nil {
+		v = &View{}
 	}
-	slices.SortFunc(r.nodes, func(a, b ringNode) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Origin, b.Origin))
-	})
-	r.index = make(map[cell.Origin]int, len(r.nodes))
-	for i, n := range r.nodes {
-		r.index[n.Origin] = i
+	r.view = v
+	r.self = slices.IndexFunc(v.nodes, func(n ringNode) bool { return n.Name == r.name })
+	if r.self < 0 {
+		r.self = len(v.nodes)
 	}
 }
 
-// known reports whether a live member has the origin.
+// node returns the i-th member beside this node.
+func (r *ring) node(i int) *ringNode {
+	if i >= r.self {
+		i++
+	}
+	return &r.view.nodes[i]
+}
+
+// nodes yields the members beside this node in ring order.
+func (r *ring) nodes() iter.Seq[Peer] {
+	return func(yield func(Peer) bool) {
+		for i := range r.count() {
+			if !yield(r.node(i).Peer) {
+				return
+			}
+		}
+	}
+}
+
+// known reports whether a live member beside this node has the origin.
 func (r *ring) known(o cell.Origin) bool {
-	_, ok := r.index[o]
-	return ok
+	i, ok := r.view.index[o]
+	return ok && i != r.self
 }
 
 // count is how many live members there are beside this node.
-func (r *ring) count() int { return len(r.nodes) }
+func (r *ring) count() int {
+	n := len(r.view.nodes)
+	if r.self < n {
+		n--
+	}
+	return n
+}
 
 // byOrigin returns the member that has the origin.
 func (r *ring) byOrigin(o cell.Origin) (Peer, bool) {
-	i, ok := r.index[o]
-	if !ok {
+	if !r.known(o) {
 		return Peer{}, false
 	}
-	return r.nodes[i].Peer, true
+	return r.view.nodes[r.view.index[o]].Peer, true
 }
 
 // whole is the range of all members but this node.
@@ -90,18 +146,22 @@ func (r *ring) members(s wire.Span) part {
 	case s.Lo < s.Hi:
 		p.n = end - p.first
 	default:
-		p.n = len(r.nodes) - p.first + end
+		p.n = r.count() - p.first + end
 	}
 	return p
 }
 
 // after is the index of the first node that stands above x.
 func (r *ring) after(x uint64) int {
-	return sort.Search(len(r.nodes), func(i int) bool { return r.nodes[i].at > x })
+	i := sort.Search(len(r.view.nodes), func(i int) bool { return r.view.nodes[i].at > x })
+	if i > r.self {
+		i--
+	}
+	return i
 }
 
 // origin is that of the i-th node of a part.
-func (r *ring) origin(p part, i int) cell.Origin { return r.nodes[(p.first+i)%len(r.nodes)].Origin }
+func (r *ring) origin(p part, i int) cell.Origin { return r.node((p.first + i) % r.count()).Origin }
 
 // split cuts a range without this node into at most fan contiguous parts of
 // about equal numbers of members. They are disjoint, leave out nothing but this
@@ -135,11 +195,11 @@ func (r *ring) cut(out []part, p part, k int) []part {
 		from, to := p.n*j/k, p.n*(j+1)/k
 		hi := p.span.Hi
 		if j < k-1 {
-			hi = r.nodes[(p.first+to-1)%len(r.nodes)].at
+			hi = r.node((p.first + to - 1) % r.count()).at
 		}
 		out = append(out, part{
 			span:  wire.Span{Lo: lo, Hi: hi},
-			first: (p.first + from) % len(r.nodes),
+			first: (p.first + from) % r.count(),
 			n:     to - from,
 		})
 		lo = hi
@@ -168,7 +228,7 @@ func (r *ring) pickOther(s wire.Span, not cell.Origin, rnd *rand.Rand) (cell.Ori
 }
 
 // any returns a random member. There must be one.
-func (r *ring) any(rnd *rand.Rand) cell.Origin { return r.nodes[rnd.IntN(len(r.nodes))].Origin }
+func (r *ring) any(rnd *rand.Rand) cell.Origin { return r.node(rnd.IntN(r.count())).Origin }
 
 // within reports that x stands in a range.
 func within(s wire.Span, x uint64) bool { return x-s.Lo-1 < s.Hi-s.Lo }

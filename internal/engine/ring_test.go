@@ -17,7 +17,10 @@ func randomRing(rnd *rand.Rand) *ring {
 	for i := range peers {
 		peers[i] = Peer{Name: fmt.Sprintf("m-%d", rnd.Uint64()), Origin: cell.Origin(i + 1)}
 	}
-	r.set(peers)
+	if rnd.IntN(2) == 0 { // a view that is shared has this node in it
+		peers = append(peers, Peer{Name: r.name, Origin: 1 << 20})
+	}
+	r.set(NewView(peers))
 	return r
 }
 
@@ -29,8 +32,8 @@ func randomSpan(r *ring, rnd *rand.Rand) wire.Span {
 			return r.at
 		case n == 1:
 			return r.at - 1
-		case n < 4 && len(r.nodes) > 0:
-			return r.nodes[rnd.IntN(len(r.nodes))].at
+		case n < 4 && r.count() > 0:
+			return r.node(rnd.IntN(r.count())).at
 		}
 		return rnd.Uint64()
 	}
@@ -43,7 +46,8 @@ func randomSpan(r *ring, rnd *rand.Rand) wire.Span {
 // inside lists the members of a range by looking at each.
 func inside(r *ring, s wire.Span) []cell.Origin {
 	var out []cell.Origin
-	for _, n := range r.nodes {
+	for i := range r.count() {
+		n := r.node(i)
 		if s.Lo != s.Hi && (s.Lo < s.Hi && n.at > s.Lo && n.at <= s.Hi || s.Lo > s.Hi && (n.at > s.Lo || n.at <= s.Hi)) {
 			out = append(out, n.Origin)
 		}
@@ -62,7 +66,7 @@ func TestSplitLaws(t *testing.T) {
 			t.Fatalf("%d parts of %v", len(parts), s)
 		}
 		var all []cell.Origin
-		least, most := len(r.nodes), 0
+		least, most := r.count(), 0
 		for _, p := range parts {
 			if within(p.span, r.at) {
 				t.Fatalf("part %v of %v straddles the own place %x", p.span, s, r.at)
@@ -137,7 +141,7 @@ func TestPickStaysInItsPart(t *testing.T) {
 
 func TestPickOtherReachesAll(t *testing.T) {
 	r := newRing("self")
-	r.set(soloPeers(5))
+	r.set(NewView(soloPeers(5)))
 	seen := make(map[cell.Origin]int)
 	for range 4_000 {
 		o, _ := r.pickOther(r.whole(), 3, newRandFrom(seen))
@@ -174,8 +178,8 @@ func TestAddSpanIsUnion(t *testing.T) {
 		}
 		for i := range 20 {
 			x := rnd.Uint64()
-			if i < len(r.nodes) {
-				x = r.nodes[i].at
+			if i < r.count() {
+				x = r.node(i).at
 			}
 			if x == r.at {
 				continue
@@ -203,14 +207,14 @@ func TestAddSpanIsUnion(t *testing.T) {
 
 func TestRingKnowsItsMembers(t *testing.T) {
 	r := newRing("self")
-	r.set(append(soloPeers(3), Peer{Name: "self", Origin: 99}))
+	r.set(NewView(append(soloPeers(3), Peer{Name: "self", Origin: 99})))
 	if r.count() != 3 || r.known(99) || !r.known(2) {
 		t.Errorf("count %d, knows itself %v, knows 2 %v", r.count(), r.known(99), r.known(2))
 	}
 	if p, ok := r.byOrigin(2); !ok || p.Name != "peer-2" {
 		t.Errorf("byOrigin(2) = %v, %v", p, ok)
 	}
-	r.set(soloPeers(1))
+	r.set(NewView(soloPeers(1)))
 	if r.count() != 1 || r.known(2) {
 		t.Errorf("count %d, knows 2 %v after it left", r.count(), r.known(2))
 	}
@@ -219,7 +223,7 @@ func TestRingKnowsItsMembers(t *testing.T) {
 func TestANamesakeIsNoPeer(t *testing.T) {
 	b := newBench(t, 1, nil)
 	b.e.sync.synced = true
-	b.step(PeersChanged{Peers: []Peer{{Name: "n", Origin: 9}}})
+	b.step(PeersChanged{View: NewView([]Peer{{Name: "n", Origin: 9}})})
 	if b.e.peers.count() != 0 || len(b.e.sync.dirt) != 0 {
 		t.Fatalf("%d peers, %d of them to be asked, want none: the only one has the own name", b.e.peers.count(), len(b.e.sync.dirt))
 	}

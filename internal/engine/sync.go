@@ -180,7 +180,7 @@ func (s *syncer) tick() {
 		s.ask(o)
 	case s.next <= now:
 		s.schedule()
-		s.ask(s.anyPeer())
+		s.ask(s.e.peers.any(s.e.cfg.Rand))
 	}
 }
 
@@ -201,12 +201,6 @@ func (s *syncer) due() time.Duration {
 		d = min(d, s.asked.due)
 	}
 	return d
-}
-
-// anyPeer is a live peer, each equally likely. There is one.
-func (s *syncer) anyPeer() cell.Origin {
-	nodes := s.e.peers.nodes
-	return nodes[s.e.cfg.Rand.IntN(len(nodes))].Origin
 }
 
 // pinNow pins the present Root for a peer.

@@ -8,9 +8,9 @@ import "github.com/starlingkv/starling/internal/cell"
 const greeters = 4
 
 // newcomers lists the origins of a view that this node does not know yet.
-func (e *Engine) newcomers(view []Peer) []cell.Origin {
+func (e *Engine) newcomers(view *View) []cell.Origin {
 	var out []cell.Origin
-	for _, p := range view {
+	for p := range view.Peers() {
 		if p.Name != e.cfg.Name && !e.peers.known(p.Origin) {
 			out = append(out, p.Origin)
 		}

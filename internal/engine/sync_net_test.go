@@ -79,7 +79,7 @@ func (n *syncNet) meet() {
 				peers = append(peers, Peer{Name: o.name, Origin: o.e.Origin()})
 			}
 		}
-		x.step(PeersChanged{Peers: peers})
+		x.step(PeersChanged{View: NewView(peers)})
 	}
 }
 

@@ -207,7 +207,7 @@ func (n *Node) updateView() {
 	}
 	n.view = peers
 	n.w.note('v', n.Index, []byte{byte(len(peers))})
-	n.Step(engine.PeersChanged{Peers: append([]engine.Peer(nil), peers...)})
+	n.Step(engine.PeersChanged{View: engine.NewView(peers)})
 }
 
 func same(a, b []engine.Peer) bool {

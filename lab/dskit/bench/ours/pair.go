@@ -179,8 +179,8 @@ func (p *pair) Change(keys []string, generation int) error {
 // over, whoever asks for it.
 func (p *pair) Exchange() (bench.Exchange, error) {
 	p.sum, p.over = bench.Exchange{}, false
-	p.meet(engine.PeersChanged{Peers: []engine.Peer{{Name: "node-1", Origin: 2}}},
-		engine.PeersChanged{Peers: []engine.Peer{{Name: "node-0", Origin: 1}}})
+	p.meet(engine.PeersChanged{View: engine.NewView([]engine.Peer{{Name: "node-1", Origin: 2}})},
+		engine.PeersChanged{View: engine.NewView([]engine.Peer{{Name: "node-0", Origin: 1}})})
 	for limit := p.now + time.Hour; !p.over && p.err == nil; {
 		x := p.ends[0]
 		if p.ends[1].wake < x.wake {
