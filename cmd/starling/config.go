@@ -22,6 +22,17 @@ type settings struct {
 	LogLevel slog.Level       `yaml:"log_level"`
 }
 
+// defaultSettings are those of a server that is told nothing.
+func defaultSettings() *settings {
+	return &settings{Node: starling.Options{Bind: "127.0.0.1:7171"}, HTTP: "127.0.0.1:7070"}
+}
+
+// bind registers the flags of the settings, and the one that names their file.
+func (s *settings) bind(flags *pflag.FlagSet, file *string) {
+	flags.AddFlagSet(s.flags())
+	flags.StringVar(file, "config", "", "YAML `file` of settings, for what neither a flag nor a variable says")
+}
+
 // flags are the flags of the settings; what these hold already is the default.
 func (s *settings) flags() *pflag.FlagSet {
 	node := flag.NewFlagSet("", flag.ContinueOnError)

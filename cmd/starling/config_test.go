@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -111,4 +112,46 @@ func TestServerReadsItsFile(t *testing.T) {
 	if server.running.Node != "from-file" || server.running.Cluster != "filed" {
 		t.Errorf("the server says it is %+v, want what its file says", server.running)
 	}
+}
+
+// TestConfigPrintIsAFile takes what config print says as the file of a server that is told nothing else: all is the same.
+func TestConfigPrintIsAFile(t *testing.T) {
+	env := func(p *program) {
+		p.getenv = func(name string) string {
+			return map[string]string{"STARLING_SEED": "e:1,e:2", "STARLING_LOG_LEVEL": "debug", "STARLING_NAME": "env"}[name]
+		}
+	}
+	args := []string{"config", "print", "--name=line", "--require-join", "--suspicion-mult=9", "--config", writeConfig(t, "cluster: file\nname: file")}
+	first := run(t, "", "", env, args...)
+	again := run(t, "", "", nil, "config", "print", "--config", writeConfig(t, first.out))
+	if first.code != exitOK || again.out != first.out {
+		t.Errorf("got %d\n%s%s\nand of that, %s\n%s", first.code, first.out, first.err, again.out, again.err)
+	}
+	sources := run(t, "", "", env, append(args, "-o", "table")...).out
+	for _, row := range []string{
+		"name +line +flag", "cluster +file +file", "seeds +e:1,e:2 +variable", "log_level +DEBUG +variable", "require_join +true +flag",
+		"join_wait +5s +default", "http +127.0.0.1:7070 +default", `tuning\.suspicion_mult +9 +flag`,
+	} {
+		if !regexp.MustCompile("(?m)^" + row + "$").MatchString(sources) {
+			t.Errorf("no row %q in\n%s", row, sources)
+		}
+	}
+}
+
+// TestEverySettingIsListed holds config print to the flags of server, each of which stands in the list once.
+func TestEverySettingIsListed(t *testing.T) {
+	s := defaultSettings()
+	all, err := s.list(s.flags())
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]int{}
+	for _, one := range all {
+		listed[one.Flag]++
+	}
+	s.flags().VisitAll(func(f *pflag.Flag) {
+		if listed["--"+f.Name] != 1 {
+			t.Errorf("--%s is listed %d times", f.Name, listed["--"+f.Name])
+		}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -79,7 +80,7 @@ func (p *program) dev(ctx context.Context, f devFlags) (err error) {
 			return err
 		}
 	}
-	if _, err := io.WriteString(p.out, welcome(nodes)); err != nil {
+	if err := p.greet(nodes); err != nil {
 		return err
 	}
 	return waitAll(ctx, nodes)
@@ -112,6 +113,26 @@ func waitAll(ctx context.Context, nodes []*served) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// greet prints where the nodes are: what there is to try too, or a document per node, as server prints.
+func (p *program) greet(nodes []*served) error {
+	var all []running
+	var urls strings.Builder
+	for _, s := range nodes {
+		all = append(all, s.running())
+		urls.WriteString(s.url + "\n")
+	}
+	var err error
+	switch p.format(asTable) {
+	case asJSON, asLines:
+		return lines(p, all)
+	case asRaw:
+		_, err = io.WriteString(p.out, urls.String())
+	default:
+		_, err = io.WriteString(p.out, welcome(nodes))
+	}
+	return err
 }
 
 // welcome shows the nodes and what to try.

@@ -22,25 +22,64 @@ import (
 // TestDev runs a cluster in this process, does what it proposes, and ends it.
 func TestDev(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	urls, proposed, end := startDev(t)
+	if len(urls) != 3 || len(proposed) != 3 {
+		t.Fatalf("got the nodes %q and the proposals %q, want 3 and 3", urls, proposed)
+	}
+	last, err := httpkv.New(urls[2], kv.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doProposed(t, last, proposed)
+
+	// A watch that runs does not hold the end up.
+	watching, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	synced, unwatched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(unwatched)
+		for ev := range last.Events(watching, "") {
+			if ev.Kind == kv.Synced {
+				close(synced)
+			}
+		}
+	}()
+	<-synced
+	end()
+	last.Close()
+	<-unwatched
+}
+
+// startDev runs dev until end is called, which wants it to end well and soon.
+func startDev(t *testing.T, args ...string) (urls, proposed []string, end func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
 	in, out := io.Pipe()
 	var talk bytes.Buffer
 	ended := make(chan int, 1)
 	go func() {
 		p := program{in: strings.NewReader(""), out: out, err: &talk, getenv: func(string) string { return "" }}
-		ended <- p.run(ctx, []string{"dev", "--port", "0"})
+		ended <- p.run(ctx, append([]string{"dev", "--port", "0"}, args...))
 		out.Close()
 	}()
-	urls, proposed := readWelcome(t, in)
-	if len(urls) != 3 || len(proposed) != 3 {
-		t.Fatalf("got the nodes %q and the proposals %q, want 3 and 3", urls, proposed)
+	urls, proposed = readWelcome(t, in)
+	return urls, proposed, func() {
+		t.Helper()
+		cancel()
+		select {
+		case code := <-ended:
+			if code != exitOK {
+				t.Errorf("Ctrl-C: exit code %d\n%s", code, &talk)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatal("Ctrl-C does not end it")
+		}
 	}
+}
 
-	last, err := httpkv.New(urls[2], kv.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
+// doProposed runs the three lines that dev proposes, and looks from the last node.
+func doProposed(t *testing.T, last *httpkv.Client, proposed []string) {
+	t.Helper()
 	seen := make(chan any, 1)
 	watching, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	defer stop()
@@ -65,29 +104,35 @@ func TestDev(t *testing.T) {
 	if got := run(t, "", "", nil, strings.Fields(proposed[2])[1:]...); got.code != exitOK || !strings.Contains(got.out, "3 of 3 agree") {
 		t.Errorf("%s: exit code %d: %s%s", proposed[2], got.code, got.out, got.err)
 	}
+}
 
-	// A watch that runs does not hold the end up.
-	synced, unwatched := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(unwatched)
-		for ev := range last.Events(watching, "") {
-			if ev.Kind == kv.Synced {
-				close(synced)
+// TestDevAndServerKnowEveryFormat looks at the first line of what runs until it is stopped.
+func TestDevAndServerKnowEveryFormat(t *testing.T) {
+	for _, verb := range []string{"dev --nodes 1 --port 0", "server --bind 127.0.0.1:0 --http 127.0.0.1:0"} {
+		for f, want := range map[string]string{
+			"table": `^node \S+ .*http://127`, "raw": `^http://127\.0\.0\.1:\d+$`,
+			"json": `^{"node":"[^"]+","cluster":"[^"]+","http":"http:[^"]+","gossip":"127[^"]+"}$`, "jsonl": `^{"node":.*}$`,
+		} {
+			ctx, cancel := context.WithCancel(t.Context())
+			in, out := io.Pipe()
+			ended := make(chan int, 1)
+			go func() {
+				p := program{in: strings.NewReader(""), out: out, err: io.Discard, getenv: func(string) string { return "" }}
+				ended <- p.run(ctx, append(strings.Fields(verb), "-o", f))
+				out.Close()
+			}()
+			lines := bufio.NewReader(in)
+			line, err := lines.ReadString('\n')
+			if line = strings.TrimSuffix(line, "\n"); err != nil || !regexp.MustCompile(want).MatchString(line) {
+				t.Errorf("%s -o %s: got %q, %v, want %s", verb, f, line, err, want)
+			}
+			cancel()
+			_, _ = io.Copy(io.Discard, lines)
+			if code := <-ended; code != exitOK {
+				t.Errorf("%s -o %s: exit code %d", verb, f, code)
 			}
 		}
-	}()
-	<-synced
-	cancel()
-	select {
-	case code := <-ended:
-		if code != exitOK {
-			t.Errorf("Ctrl-C: exit code %d\n%s", code, &talk)
-		}
-	case <-time.After(30 * time.Second):
-		t.Fatal("Ctrl-C does not end it")
 	}
-	last.Close()
-	<-unwatched
 }
 
 // readWelcome reads what dev says up to its last line.

@@ -46,15 +46,18 @@ func (p *program) rootCommand() *cobra.Command {
 		p.getCommand(), p.putCommand(), p.createCommand(), p.updateCommand(), p.delCommand(), p.editCommand(),
 		p.lsCommand(), p.watchCommand(), p.exportCommand(), p.importCommand(),
 		p.membersCommand(), p.statusCommand(), p.checkCommand(), p.diffCommand(), p.doctorCommand(), p.leaveCommand(),
-		p.simCommand(), p.versionCommand(), p.completionCommand(root), exitCodesTopic(),
+		p.configCommand(), p.simCommand(), p.versionCommand(), p.completionCommand(root), exitCodesTopic(),
 	)
 	bindEnv(root)
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
 		if err := p.fromEnv(c); err != nil {
 			return err
 		}
-		if p.global.curl && withoutCurl[c.Name()] {
-			return usage(c, fmt.Errorf("--curl: %s is no request to a node, or many", c.Name()))
+		switch path := strings.TrimPrefix(c.CommandPath(), "starling "); {
+		case p.global.curl && withoutCurl[path]:
+			return usage(c, fmt.Errorf("--curl: %s is no request to a node, or many", path))
+		case oneForm[path] && p.global.output != "" && c.Flags().Lookup("output").Annotations[fromEnvironment] == nil:
+			return usage(c, fmt.Errorf("--output: %s prints in one form only", path))
 		}
 		return nil
 	}
@@ -63,9 +66,12 @@ func (p *program) rootCommand() *cobra.Command {
 
 // withoutCurl are the verbs that one curl command cannot stand for.
 var withoutCurl = map[string]bool{
-	"dev": true, "server": true, "sim": true, "version": true, "import": true,
-	"completion": true, "bash": true, "zsh": true, "fish": true, "powershell": true,
+	"dev": true, "server": true, "sim": true, "version": true, "import": true, "completion": true,
+	"config": true, "config print": true, "config check": true,
 }
+
+// oneForm are the verbs that have no data to print in one format or another.
+var oneForm = map[string]bool{"sim": true, "completion": true}
 
 // envName is the environment variable of a flag.
 func envName(flag string) string {
@@ -82,13 +88,20 @@ func bindEnv(c *cobra.Command) {
 	}
 }
 
+// fromEnvironment annotates a flag that its variable has set.
+const fromEnvironment = "starling_from_environment"
+
 // fromEnv sets what no flag has set. The line goes before the environment.
 func (p *program) fromEnv(c *cobra.Command) error {
 	var errs []error
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		name := envName(f.Name)
 		if value := p.getenv(name); value != "" && !f.Changed && f.Name != "help" {
-			if err := c.Flags().Set(f.Name, value); err != nil {
+			err := c.Flags().Set(f.Name, value)
+			if err == nil {
+				err = c.Flags().SetAnnotation(f.Name, fromEnvironment, []string{name})
+			}
+			if err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", name, err))
 			}
 		}

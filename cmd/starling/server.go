@@ -11,13 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/starlingkv/starling"
 )
 
 func (p *program) serverCommand() *cobra.Command {
-	s := settings{Node: starling.Options{Bind: "127.0.0.1:7171"}, HTTP: "127.0.0.1:7070"}
-	var config string
+	s := defaultSettings()
+	var file string
 	c := &cobra.Command{
 		Use:     "server",
 		Aliases: []string{"agent"},
@@ -27,13 +25,12 @@ func (p *program) serverCommand() *cobra.Command {
 		Args: arguments(0, 0),
 	}
 	flags := c.Flags()
-	flags.AddFlagSet(s.flags())
-	flags.StringVar(&config, "config", "", "YAML `file` of settings, for what neither a flag nor a variable says")
+	s.bind(flags, &file)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := s.complete(flags, config); err != nil {
+		if err := s.complete(flags, file); err != nil {
 			return usage(c, err)
 		}
-		return p.server(c.Context(), s)
+		return p.server(c.Context(), *s)
 	}
 	return c
 }
@@ -81,6 +78,10 @@ type running struct {
 	Gossip  string `json:"gossip"`
 }
 
+func (s *served) running() running {
+	return running{Node: s.node.Name(), Cluster: s.node.Cluster(), HTTP: s.url, Gossip: s.node.Addr()}
+}
+
 func (p *program) server(ctx context.Context, of settings) error {
 	of.Node.Logger = slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: of.LogLevel}))
 	at, err := net.Listen("tcp", of.HTTP)
@@ -91,10 +92,13 @@ func (p *program) server(ctx context.Context, of settings) error {
 	if err != nil {
 		return err
 	}
-	r := running{Node: s.node.Name(), Cluster: s.node.Cluster(), HTTP: s.url, Gossip: s.node.Addr()}
-	if format := p.format(asTable); format == asJSON || format == asLines {
+	r := s.running()
+	switch p.format(asTable) {
+	case asJSON, asLines:
 		err = p.json(asLines, r)
-	} else {
+	case asRaw:
+		_, err = fmt.Fprintln(p.out, r.HTTP)
+	default:
 		_, err = io.WriteString(p.out, fmt.Sprintf("node %s of cluster %s: %s, gossip at %s\n", r.Node, r.Cluster, r.HTTP, r.Gossip))
 	}
 	if err == nil {
