@@ -100,3 +100,22 @@ func BenchmarkAggOf(b *testing.B) {
 		i++
 	}
 }
+
+// TestPutAllocates: a Put copies each node on its path once, in one piece.
+func TestPutAllocates(t *testing.T) {
+	tr, items := benchTree()
+	levels := 1
+	for n := tr.root; !n.leaf(); n = n.kids[0] {
+		levels++
+	}
+	i := 0
+	e := tr.Edit()
+	got := testing.AllocsPerRun(1000, func() {
+		e.Put(items[i*7919%benchItems])
+		e.Tree()
+		i++
+	})
+	if want := float64(levels + 1); got > want { // and its owner
+		t.Errorf("a Put into %d levels allocates %v times, want %v", levels, got, want)
+	}
+}

@@ -142,7 +142,7 @@ func (c *cursor[T]) stand(f *frame[T]) {
 		return
 	}
 	if f.at > 0 { // else the node was just opened, and its bound is still right
-		c.bound = f.node.keys[f.at-1]
+		c.bound = f.node.keys.seps[f.at-1]
 	}
 	c.node = f.node.kids[f.at]
 }

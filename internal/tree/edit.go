@@ -25,16 +25,14 @@ func (e *Editor[T]) Get(key string) (T, bool) { return Tree[T]{e.root}.Get(key) 
 // Put stores an item under its key and returns the one it replaced, if any.
 func (e *Editor[T]) Put(item T) (old T, replaced bool) {
 	if e.root == nil {
-		e.root = &node[T]{owner: e.owner}
+		e.root = newLeaf[T](e.owner, nil)
+		e.root.reindex(e.owner)
 	}
 	p := put[T]{key: item.Key(), item: item, added: item.Agg()}
 	root, right := e.put(e.root, &p)
 	if right != nil {
-		root = &node[T]{
-			owner: e.owner,
-			kids:  []*node[T]{root, right},
-			keys:  []string{p.sep},
-		}
+		root = newInner(e.owner, []*node[T]{root, right})
+		root.partBy(e.owner, []string{p.sep})
 		root.agg = root.sum()
 	}
 	e.root = root
@@ -63,7 +61,7 @@ func (e *Editor[T]) put(n *node[T], p *put[T]) (left, right *node[T]) {
 		n.kids[i] = kid
 		if half != nil {
 			n.kids = slices.Insert(n.kids, i+1, half)
-			n.keys = slices.Insert(n.keys, i, p.sep)
+			n.partBy(e.owner, with(n.keys.seps, i, p.sep))
 		}
 	}
 	if n.fill() > maxFill {
@@ -75,28 +73,33 @@ func (e *Editor[T]) put(n *node[T], p *put[T]) (left, right *node[T]) {
 
 func (e *Editor[T]) putItem(n *node[T], p *put[T]) {
 	i, ok := n.find(p.key)
-	if !ok {
-		n.items = slices.Insert(n.items, i, p.item)
-		n.keys = slices.Insert(n.keys, i, p.key)
+	if ok {
+		p.old, p.replaced, p.taken = n.items[i], true, n.items[i].Agg()
+		n.items[i] = p.item
 		return
 	}
-	p.old, p.replaced, p.taken = n.items[i], true, n.items[i].Agg()
-	n.items[i], n.keys[i] = p.item, p.key
+	n.items = slices.Insert(n.items, i, p.item)
+	if !e.ownKeys(n).insert(i, p.key) {
+		n.reindex(e.owner)
+	}
 }
 
 // split moves the upper half of n to a new node.
-func (e *Editor[T]) split(n *node[T], p *put[T]) *node[T] {
-	right := &node[T]{owner: e.owner}
+func (e *Editor[T]) split(n *node[T], p *put[T]) (right *node[T]) {
 	at := n.fill() / 2
 	if n.leaf() {
-		right.items = moveTail(&n.items, at)
-		right.keys = moveTail(&n.keys, at)
-		p.sep = right.keys[0]
+		right = newLeaf(e.owner, n.items[at:])
+		n.items = slices.Delete(n.items, at, len(n.items))
+		n.reindex(e.owner)
+		right.reindex(e.owner)
+		p.sep = right.items[0].Key()
 	} else {
-		right.kids = moveTail(&n.kids, at)
-		right.keys = moveTail(&n.keys, at)
-		p.sep = n.keys[at-1]
-		n.keys = slices.Delete(n.keys, at-1, at)
+		right = newInner(e.owner, n.kids[at:])
+		n.kids = slices.Delete(n.kids, at, len(n.kids))
+		seps := n.keys.seps
+		n.partBy(e.owner, slices.Clone(seps[:at-1]))
+		right.partBy(e.owner, slices.Clone(seps[at:]))
+		p.sep = seps[at-1]
 	}
 	n.agg, right.agg = n.sum(), right.sum()
 	return right
@@ -125,7 +128,7 @@ func (e *Editor[T]) del(n *node[T], key string, taken Agg) *node[T] {
 	if n.leaf() {
 		i, _ := n.find(key)
 		n.items = slices.Delete(n.items, i, i+1)
-		n.keys = slices.Delete(n.keys, i, i+1)
+		e.ownKeys(n).remove(i)
 	} else {
 		i := n.route(key)
 		n.kids[i] = e.del(n.kids[i], key, taken)
@@ -140,70 +143,77 @@ func (e *Editor[T]) del(n *node[T], key string, taken Agg) *node[T] {
 // refill evens out the kids i-1 and i of n, or makes one of them if they fit.
 func (e *Editor[T]) refill(n *node[T], i int) {
 	l, r := e.own(n.kids[i-1]), n.kids[i]
+	seps := n.keys.seps
 	total := l.fill() + r.fill()
 	if total <= maxFill {
-		l.take(r, r.fill(), n.keys[i-1])
+		e.take(l, r, r.fill(), seps[i-1])
 		l.agg = l.agg.Add(r.agg)
 		n.kids[i-1] = l
 		n.kids = slices.Delete(n.kids, i, i+1)
-		n.keys = slices.Delete(n.keys, i-1, i)
+		n.partBy(e.owner, without(seps, i-1))
 		return
 	}
 	r = e.own(r)
+	seps = slices.Clone(seps)
 	if d := total/2 - l.fill(); d > 0 {
-		n.keys[i-1] = l.take(r, d, n.keys[i-1])
-		r.drop(d)
+		seps[i-1] = e.take(l, r, d, seps[i-1])
+		e.drop(r, d)
 	} else {
-		n.keys[i-1] = l.give(r, -d, n.keys[i-1])
+		seps[i-1] = e.give(l, r, -d, seps[i-1])
 	}
 	l.agg, r.agg = l.sum(), r.sum()
 	n.kids[i-1], n.kids[i] = l, r
+	n.partBy(e.owner, seps)
 }
 
-// take appends the first d entries of r, n's right neighbour, to n, and returns
-// what then parts the two. sep parted them before.
-func (n *node[T]) take(r *node[T], d int, sep string) string {
+// take appends the first d entries of r, the right neighbour of n, to n, and
+// returns what then parts the two. sep parted them before.
+func (e *Editor[T]) take(n, r *node[T], d int, sep string) string {
 	if n.leaf() {
 		n.items = append(n.items, r.items[:d]...)
-		n.keys = append(n.keys, r.keys[:d]...)
+		n.reindex(e.owner)
 		if d == len(r.items) {
 			return ""
 		}
-		return r.keys[d]
+		return r.items[d].Key()
 	}
 	n.kids = append(n.kids, r.kids[:d]...)
-	n.keys = append(append(n.keys, sep), r.keys[:d-1]...)
+	n.partBy(e.owner, slices.Concat(n.keys.seps, []string{sep}, r.keys.seps[:d-1]))
 	if d == len(r.kids) {
 		return ""
 	}
-	return r.keys[d-1]
+	return r.keys.seps[d-1]
 }
 
 // drop removes the first d entries, which a neighbour has taken.
-func (n *node[T]) drop(d int) {
-	n.keys = slices.Delete(n.keys, 0, d)
+func (e *Editor[T]) drop(n *node[T], d int) {
 	if n.leaf() {
 		n.items = slices.Delete(n.items, 0, d)
+		n.reindex(e.owner)
 		return
 	}
 	n.kids = slices.Delete(n.kids, 0, d)
+	n.partBy(e.owner, slices.Clone(n.keys.seps[d:]))
 }
 
 // give moves the last d entries of n to its right neighbour and returns what
 // then parts the two. sep parted them before.
-func (n *node[T]) give(r *node[T], d int, sep string) string {
+func (e *Editor[T]) give(n, r *node[T], d int, sep string) string {
 	if n.leaf() {
 		at := len(n.items) - d
-		r.items = slices.Insert(r.items, 0, moveTail(&n.items, at)...)
-		r.keys = slices.Insert(r.keys, 0, moveTail(&n.keys, at)...)
-		return r.keys[0]
+		r.items = slices.Insert(r.items, 0, n.items[at:]...)
+		n.items = slices.Delete(n.items, at, len(n.items))
+		n.reindex(e.owner)
+		r.reindex(e.owner)
+		return r.items[0].Key()
 	}
 	at := len(n.kids) - d
-	r.kids = slices.Insert(r.kids, 0, moveTail(&n.kids, at)...)
-	r.keys = slices.Insert(r.keys, 0, append(moveTail(&n.keys, at), sep)...)
-	sep = n.keys[at-1]
-	n.keys = slices.Delete(n.keys, at-1, at)
-	return sep
+	r.kids = slices.Insert(r.kids, 0, n.kids[at:]...)
+	n.kids = slices.Delete(n.kids, at, len(n.kids))
+	seps := n.keys.seps
+	r.partBy(e.owner, slices.Concat(seps[at:], []string{sep}, r.keys.seps))
+	n.partBy(e.owner, slices.Clone(seps[:at-1]))
+	return seps[at-1]
 }
 
 // exchange brings the aggregate up to date after one change below n.
@@ -215,27 +225,39 @@ func (n *node[T]) exchange(taken, added Agg) {
 	n.agg = agg
 }
 
-// own returns n if the editor may write to it, else a copy with room for one
-// entry more.
+// own returns n if the editor may write to it, else a copy.
 func (e *Editor[T]) own(n *node[T]) *node[T] {
 	if n.owner == e.owner {
 		return n
 	}
-	c := &node[T]{owner: e.owner, agg: n.agg, keys: roomy(n.keys)}
+	var c *node[T]
 	if n.leaf() {
-		c.items = roomy(n.items)
+		c = newLeaf(e.owner, n.items)
 	} else {
-		c.kids = roomy(n.kids)
+		c = newInner(e.owner, n.kids)
 	}
+	c.agg, c.keys = n.agg, n.keys
 	return c
 }
 
-func roomy[E any](s []E) []E { return append(make([]E, 0, len(s)+1), s...) }
+// ownKeys returns the index of a node that the editor owns, to be written to.
+func (e *Editor[T]) ownKeys(n *node[T]) *index {
+	if n.keys.owner != e.owner {
+		x := *n.keys
+		x.owner = e.owner
+		n.keys = &x
+	}
+	return n.keys
+}
 
-// moveTail cuts s at the index and returns what was behind it, as a slice of
-// its own.
-func moveTail[E any](s *[]E, at int) []E {
-	tail := slices.Clone((*s)[at:])
-	*s = slices.Delete(*s, at, len(*s))
-	return tail
+// with is a copy of seps with one more at an index.
+func with(seps []string, i int, sep string) []string {
+	out := make([]string, 0, len(seps)+1)
+	return append(append(append(out, seps[:i]...), sep), seps[i:]...)
+}
+
+// without is a copy of seps with one less.
+func without(seps []string, i int) []string {
+	out := make([]string, 0, len(seps))
+	return append(append(out, seps[:i]...), seps[i+1:]...)
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -45,7 +46,12 @@ func (m *maker) thing(key string) *thing {
 // key is one of n keys of different lengths.
 func (m *maker) key(n int) string { return keyOf(m.rnd.IntN(n)) }
 
-func keyOf(i int) string { return fmt.Sprintf("%x/%d", i%7, i) }
+// keyOf makes keys of which many share more than the eight bytes that a search
+// looks at first, and some differ in zeros at their end only.
+func keyOf(i int) string {
+	middle := [...]string{"", "x", "the-same-in-many"}[i%3]
+	return fmt.Sprintf("%x/%s%d%s", i%7, middle, i/2, strings.Repeat("\x00", i%2))
+}
 
 // model is what a tree should be: a map, sorted when asked.
 type model map[string]*thing
@@ -163,21 +169,20 @@ func checkShape(t *testing.T, tr Tree[*thing]) {
 				t.Fatalf("leaves at levels %d and %d", depth, level)
 			}
 			depth = level
-			for i, x := range n.items {
-				if n.keys[i] != x.key {
-					t.Fatalf("%q is filed as %q", x.key, n.keys[i])
-				}
+			checkIndex(t, n.keys, keysOf(n.items))
+		} else {
+			if len(n.items) > 0 || len(n.keys.seps) != len(n.kids)-1 {
+				t.Fatalf("an inner node has %d items, %d kids, %d separators", len(n.items), len(n.kids), len(n.keys.seps))
 			}
-		} else if len(n.items) > 0 || len(n.keys) != len(n.kids)-1 {
-			t.Fatalf("an inner node has %d items, %d kids, %d keys", len(n.items), len(n.kids), len(n.keys))
+			checkIndex(t, n.keys, n.keys.seps)
 		}
 		for i, k := range n.kids {
 			from, to := lo, hi
 			if i > 0 {
-				from = n.keys[i-1]
+				from = n.keys.seps[i-1]
 			}
-			if i < len(n.keys) {
-				to = n.keys[i]
+			if !n.leaf() && i < len(n.keys.seps) {
+				to = n.keys.seps[i]
 			}
 			below = append(below, visit(k, level+1, from, to)...)
 		}
@@ -192,4 +197,22 @@ func checkShape(t *testing.T, tr Tree[*thing]) {
 		return below
 	}
 	visit(tr.root, 0, "", "")
+}
+
+func keysOf(things []*thing) (keys []string) {
+	for _, x := range things {
+		keys = append(keys, x.key)
+	}
+	return keys
+}
+
+// checkIndex holds an index to the keys that it is of.
+func checkIndex(t *testing.T, x *index, keys []string) {
+	t.Helper()
+	for i, key := range keys {
+		rest, ok := strings.CutPrefix(key, x.common)
+		if !ok || x.marks[i] != mark(rest) {
+			t.Fatalf("%q, which should begin with %q, is filed as %x", key, x.common, x.marks[i])
+		}
+	}
 }

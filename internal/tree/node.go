@@ -1,7 +1,7 @@
 package tree
 
 const (
-	maxFill = 32          // items in a leaf, kids of an inner node
+	maxFill = 31          // items in a leaf, kids of an inner node
 	minFill = maxFill / 2 // of every node but the root
 )
 
@@ -12,12 +12,36 @@ type node[T Item] struct {
 	agg   Agg
 	items []T
 	kids  []*node[T]
-	// In a leaf keys[i] is the key of items[i]: it stands here too because a
-	// search that has to look into each item waits for memory at each.
-	//
-	// In an inner node keys[i] parts kids[i] (keys below it) from kids[i+1] (the
-	// others). It was a key when the two were split and need not be one now.
-	keys []string
+	keys  *index // of the items; of the kids, what parts them. Versions share it
+}
+
+// leafNode and innerNode are a node in one allocation with its entries, and
+// with room for the one that makes it split.
+type leafNode[T Item] struct {
+	node[T]
+	slots [maxFill + 1]T
+}
+
+type innerNode[T Item] struct {
+	node[T]
+	slots [maxFill + 1]*node[T]
+}
+
+// newLeaf makes a leaf of a copy of items; its keys and its aggregate have yet
+// to be set.
+func newLeaf[T Item](o *owner, items []T) *node[T] {
+	l := &leafNode[T]{}
+	l.owner = o
+	l.items = append(l.slots[:0], items...)
+	return &l.node
+}
+
+// newInner is newLeaf of an inner node.
+func newInner[T Item](o *owner, kids []*node[T]) *node[T] {
+	l := &innerNode[T]{}
+	l.owner = o
+	l.kids = append(l.slots[:0], kids...)
+	return &l.node
 }
 
 // owner is the identity of one span of editing, between two freezes. It has a
@@ -31,21 +55,42 @@ func (n *node[T]) fill() int { return max(len(n.items), len(n.kids)) }
 // find returns the index of the first item of a leaf not below key, and whether
 // it has that key.
 func (n *node[T]) find(key string) (int, bool) {
-	i := bound(n.keys, key)
-	if i > 0 && n.keys[i-1] == key {
-		return i - 1, true
+	lo, hi := n.keys.tied(key, len(n.items))
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		switch k := n.items[mid].Key(); {
+		case k == key:
+			return mid, true
+		case k < key:
+			lo = mid + 1
+		default:
+			hi = mid
+		}
 	}
-	return i, false
+	return lo, false
+}
+
+// at returns the item of a leaf that has a key. To find where the key would
+// stand, as find does, is more than one wants who only reads.
+func (n *node[T]) at(key string) (item T, ok bool) {
+	x := n.keys
+	if len(key) < len(x.common) {
+		return item, false
+	}
+	m := mark(key[len(x.common):])
+	for i := x.from(m, len(n.items)); i < len(n.items) && x.marks[i] == m; i++ {
+		if n.items[i].Key() == key {
+			return n.items[i], true
+		}
+	}
+	return item, false
 }
 
 // route returns the index of the kid that holds key, if any does.
-func (n *node[T]) route(key string) int { return bound(n.keys, key) }
-
-// bound returns the index of the first of keys above key.
-func bound(keys []string, key string) int {
-	lo, hi := 0, len(keys)
+func (n *node[T]) route(key string) int {
+	lo, hi := n.keys.tied(key, len(n.kids)-1)
 	for lo < hi {
-		if mid := int(uint(lo+hi) >> 1); keys[mid] <= key {
+		if mid := int(uint(lo+hi) >> 1); n.keys.seps[mid] <= key {
 			lo = mid + 1
 		} else {
 			hi = mid

@@ -50,10 +50,7 @@ func (t Tree[T]) Get(key string) (item T, ok bool) {
 	for !n.leaf() {
 		n = n.kids[n.route(key)]
 	}
-	if i, ok := n.find(key); ok {
-		return n.items[i], true
-	}
-	return item, false
+	return n.at(key)
 }
 
 // AggOf is the aggregate of the items from lo up to but without hi. An empty hi
