@@ -84,20 +84,6 @@ func (c *Cell) Spec() Spec {
 	return s
 }
 
-// WithoutPrev is c with Prev given up and marked as cut, to save memory. It is
-// the same cell to everybody: Prev is not in the hash.
-func (c *Cell) WithoutPrev() *Cell {
-	if len(c.PrevRuns()) == 0 {
-		return c
-	}
-	s := c.Spec()
-	s.Prev, s.PrevCut = nil, true
-	d := New(s)
-	d.hash = c.hash
-	d.memo.Store(c.memo.Load())
-	return d
-}
-
 // Dot names the write that made c.
 func (c *Cell) Dot() Dot {
 	if by := c.ByDot(); !by.IsZero() {

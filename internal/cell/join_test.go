@@ -53,7 +53,7 @@ func TestJoinWithNone(t *testing.T) {
 
 func TestJoinKeepsTheFirstOfEquals(t *testing.T) {
 	a := sealed(Spec{Addr: At("k", "r"), Ver: Ver{1, 1, 2}, Prev: []Run{{1, 1, 1}}})
-	b := a.WithoutPrev()
+	b := sealed(Spec{Addr: At("k", "r"), Ver: Ver{1, 1, 2}, PrevCut: true}) // Prev is no part of a cell
 	if Join(a, b) != a || Join(b, a) != b {
 		t.Error("of two equal cells the second was taken")
 	}
@@ -179,21 +179,6 @@ func TestNewIsCanonical(t *testing.T) {
 		if !same(c, again) || c.Hash() != again.Hash() || c.Class != again.Class {
 			t.Fatalf("made anew from %+v it is another cell", c.Spec())
 		}
-	}
-}
-
-func TestWithoutPrev(t *testing.T) {
-	c := sealed(Spec{Addr: At("k", "r"), Ver: Ver{5, 6, 7}, Exp: 9, Prev: []Run{{6, 1, 6}}})
-	c.SetMemo("value")
-	d := c.WithoutPrev()
-	if len(d.PrevRuns()) != 0 || !d.PrevWasCut() {
-		t.Errorf("Prev was not given up: %+v", d.Spec())
-	}
-	if !same(c, d) || d.Hash() != c.Hash() || d.Memo() != "value" || d.ExpMS() != 9 {
-		t.Error("it is another cell")
-	}
-	if plain := New(Spec{Addr: At("k", "r")}); plain.WithoutPrev() != plain {
-		t.Error("a cell without Prev was copied")
 	}
 }
 

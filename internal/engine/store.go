@@ -333,22 +333,16 @@ func newOrigin(draw func() uint64) cell.Origin {
 // purge removes the cell at an address iff it still is exactly that dot.
 func (e *Engine) purge(a cell.Addr, d cell.Dot) bool {
 	s := e.at(a)
-	if s == nil || s.Dot() != d || !e.holdsOrEnters(s) {
+	if s == nil || s.Dot() != d {
 		return false
+	}
+	if !e.holds(d) { // what leaves the tree is in the context, whoever asked for it
+		e.edit().ctx.Add(d, s.Ver.T)
 	}
 	e.remove(s)
 	e.event(Event{Kind: EventPurged, Addr: a, Dot: d})
 	if s.Visible() {
 		e.purges.count(e)
-	}
-	return true
-}
-
-// holdsOrEnters makes sure that a dot that is about to leave the tree is in the
-// context: soundness must not depend on who asked.
-func (e *Engine) holdsOrEnters(s *cell.Stored) bool {
-	if !e.holds(s.Dot()) {
-		e.edit().ctx.Add(s.Dot(), s.Ver.T)
 	}
 	return true
 }
