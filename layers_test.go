@@ -11,6 +11,7 @@ var floors = map[string]int{
 	"kv":            0,
 	"internal/hlc":  0,
 	"internal/tree": 0,
+	"internal/note": 0,
 
 	"kv/kvtest":     1,
 	"kv/memkv":      1,
