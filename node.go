@@ -106,6 +106,7 @@ func newNode(opts Options, seed [32]byte) *Node {
 	n.dir.Store(&directory{})
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	random := rand.New(rand.NewChaCha8(seed))
+	age := opts.Tuning.TombstoneAge
 	n.engine = engine.New(engine.Config{
 		Cluster: opts.Cluster,
 		Name:    opts.Name,
@@ -114,6 +115,8 @@ func newNode(opts Options, seed [32]byte) *Node {
 		// The gate is opened from here: see gate.
 		JoinWait:     math.MaxInt64 / 2,
 		SyncInterval: opts.Tuning.SyncInterval,
+		// What goes with the age keeps its proportion to it; zero is the default of each.
+		MinTombstoneAge: age, TombstoneEpoch: age / 10, AppliedAge: age / 10, StaleAge: age / 2,
 	})
 	n.codec = wire.New(n.engine.Hasher())
 	return n

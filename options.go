@@ -81,6 +81,7 @@ type Tuning struct {
 	SuspicionMult  int           `yaml:"suspicion_mult" json:"suspicion_mult"`   // probe intervals between suspect and dead, in small clusters: 4
 	Rejoin         time.Duration `yaml:"rejoin" json:"rejoin"`                   // between two calls of seeds and dead members: 10 s
 	SyncInterval   time.Duration `yaml:"sync_interval" json:"sync_interval"`     // between two comparisons with a random member: 30 s
+	TombstoneAge   time.Duration `yaml:"tombstone_age" json:"tombstone_age"`     // how long a delete is kept before it is only remembered: 10 min
 }
 
 // Resolver looks up names; *net.Resolver is one.
@@ -160,6 +161,9 @@ func (t *Tuning) check() error {
 			}
 		}
 	}
+	if t.TombstoneAge > 0 && t.TombstoneAge < minTombstoneAge {
+		errs = append(errs, fmt.Errorf("tombstone_age %v: want 0, for the default, or at least %v", t.TombstoneAge, minTombstoneAge))
+	}
 	return errors.Join(errs...)
 }
 
@@ -168,6 +172,10 @@ func (t *Tuning) check() error {
 const (
 	maxInterval = 24 * time.Hour
 	maxMult     = 1000
+
+	// minTombstoneAge is the shortest age that makes sense: collection looks twice
+	// in each epoch, and an epoch is a tenth of the age.
+	minTombstoneAge = time.Second
 )
 
 func isBlank(r rune) bool { return r <= ' ' || r == 0x7f || r == '/' }

@@ -74,6 +74,10 @@ var options = []option{
 		name: "sync_interval", def: "30s", tuned: true, help: "`duration` between two comparisons of everything with a random member",
 		field: func(o *Options) any { return &o.Tuning.SyncInterval },
 	},
+	{
+		name: "tombstone_age", def: "10m", tuned: true, help: "`duration` that a deleted key takes room before it is only remembered; from then on a member that was away is told by the memory",
+		field: func(o *Options) any { return &o.Tuning.TombstoneAge },
+	},
 }
 
 // flagName is the flag of the option, without a prefix.

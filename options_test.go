@@ -40,7 +40,7 @@ func TestOptionsValidate(t *testing.T) {
 		{"a kind twice", starling.Options{Kinds: []crdt.Kind{text, text}}, []string{`"string" twice`}},
 		{"no kind", starling.Options{Kinds: []crdt.Kind{nil}}, []string{"kinds: nil"}},
 		{"tuned", starling.Options{Tuning: starling.Tuning{Rejoin: time.Second, SuspicionMult: 6}}, nil},
-		{"tuned badly", starling.Options{Tuning: starling.Tuning{Rejoin: -1, SuspicionMult: -1, SyncInterval: 25 * time.Hour}}, []string{"rejoin", "suspicion_mult", "sync_interval"}},
+		{"tuned badly", starling.Options{Tuning: starling.Tuning{Rejoin: -1, SuspicionMult: -1, SyncInterval: 25 * time.Hour, TombstoneAge: time.Millisecond}}, []string{"rejoin", "suspicion_mult", "sync_interval", "tombstone_age"}},
 		{"seeds of all kinds", starling.Options{Seeds: []string{"dns+a:1", "dnssrv+_x._tcp.a", "dnssrvnoa+_x._tcp.a", "file+/etc/seeds"}}, nil},
 		{"a seed of no kind", starling.Options{Seeds: []string{"srv+a:1"}}, []string{`"srv+a:1"`, "dnssrv+NAME"}},
 		{"everything at once", starling.Options{Name: " ", Cluster: "_", Bind: "x", Seeds: []string{"y"}}, []string{"name", "cluster", "bind", "seed"}},
