@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -181,17 +180,7 @@ func TestServerLeaves(t *testing.T) {
 	if _, err := c.Put(t.Context(), "last/words", []byte("so long")); err != nil {
 		t.Fatal(err)
 	}
-	if err := n2.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-n2.gone:
-	case <-time.After(30 * time.Second):
-		t.Fatal("SIGTERM does not end the server")
-	}
-	if code := n2.cmd.ProcessState.ExitCode(); code != exitOK {
-		t.Errorf("exit code %d\n%s", code, n2.talk)
-	}
+	n2.leave(t)
 	if v, err := n1.client(t).Get(t.Context(), "last/words"); err != nil || v == nil || string(v.([]byte)) != "so long" {
 		t.Errorf("the last write did not outlive its node: got %v, %v", v, err)
 	}

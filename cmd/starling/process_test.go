@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,6 +108,28 @@ func start(t *testing.T, args ...string) *process {
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.gone
+}
+
+// signal sends the process a signal.
+func (p *process) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatalf("%s: %v: %v", p.Node, s, err)
+	}
+}
+
+// leave stops the process as a service manager does, and waits for its end.
+func (p *process) leave(t *testing.T) {
+	t.Helper()
+	p.signal(t, syscall.SIGTERM)
+	select {
+	case <-p.gone:
+	case <-time.After(30 * time.Second):
+		t.Fatalf("%s: SIGTERM does not end it", p.Node)
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code != exitOK {
+		t.Errorf("%s: exit code %d\n%s", p.Node, code, p.talk)
+	}
 }
 
 // client returns a client of the process.
