@@ -23,13 +23,14 @@ type simFlags struct {
 	state       string
 	plant       string
 	workers     int
+	scale       scaleFlags
 }
 
 func (p *program) simCommand() *cobra.Command {
 	var f simFlags
 	c := &cobra.Command{
 		Use:   "sim",
-		Short: "play seeds of the simulator: clusters of 3 to 9 nodes, a minute of disasters each",
+		Short: "play seeds of the simulator: clusters of 3 to 9 nodes, a minute of disasters each; or measure large ones",
 		Args:  arguments(0, 0),
 	}
 	flags := c.Flags()
@@ -39,7 +40,11 @@ func (p *program) simCommand() *cobra.Command {
 	flags.StringVar(&f.state, "state", "", "keep how far it came in this file, and go on from there")
 	flags.StringVar(&f.plant, "plant", "", "plant a bug first, as P1, and stop when it is found")
 	flags.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "seeds played at once")
+	f.scale.bind(flags)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if len(f.scale.nodes) > 0 {
+			return p.scale(c, &f.scale)
+		}
 		campaign := sim.Campaign{From: f.from, Seeds: f.seeds, Workers: f.workers, StopAtFirst: f.plant != ""}
 		if f.plant != "" {
 			plant, err := sim.PlantByName(f.plant)

@@ -20,24 +20,23 @@ type Links struct {
 	CutStream float64 // of stream frames: the stream breaks there
 	ViewEvery time.Duration
 
-	cut [][]bool // cut[from][to]
+	cut [][]bool // cut[from][to]; what it has no room for is open
 }
 
 func newLinks() Links {
 	return Links{Latency: time.Millisecond, Jitter: time.Millisecond, ViewEvery: 500 * time.Millisecond}
 }
 
-func (l *Links) grow(n int) {
-	for i := range l.cut {
-		l.cut[i] = append(l.cut[i], make([]bool, n-len(l.cut[i]))...)
-	}
-	for len(l.cut) < n {
-		l.cut = append(l.cut, make([]bool, n))
-	}
-}
-
 // Cut closes the way from one node to another; the way back stays as it is.
-func (l *Links) Cut(from, to int) { l.cut[from][to] = true }
+func (l *Links) Cut(from, to int) {
+	for len(l.cut) <= from {
+		l.cut = append(l.cut, nil)
+	}
+	if n := to + 1 - len(l.cut[from]); n > 0 {
+		l.cut[from] = append(l.cut[from], make([]bool, n)...)
+	}
+	l.cut[from][to] = true
+}
 
 // Heal opens every way.
 func (l *Links) Heal() {
@@ -46,7 +45,9 @@ func (l *Links) Heal() {
 	}
 }
 
-func (l *Links) open(from, to int) bool { return !l.cut[from][to] }
+func (l *Links) open(from, to int) bool {
+	return from >= len(l.cut) || to >= len(l.cut[from]) || !l.cut[from][to]
+}
 
 // parcel is one packet on its way. It reaches whatever process runs at its
 // address when it comes.

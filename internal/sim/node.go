@@ -178,6 +178,10 @@ func (n *Node) planWake(at time.Duration) {
 // would: late, and for a while wrong.
 func (n *Node) lookAround() {
 	w := n.w
+	if w.view != nil {
+		n.Step(engine.PeersChanged{View: w.view})
+		return
+	}
 	life := n.life
 	n.updateView()
 	w.After(w.Links.ViewEvery/2+time.Duration(w.rnd.Int64N(int64(w.Links.ViewEvery))), func() {

@@ -47,7 +47,8 @@ type World struct {
 	codec    *wire.Codec
 	trace    hash.Hash
 	streams  []*stream
-	bag      []parcel // packets kept for replay at any age
+	bag      []parcel     // packets kept for replay at any age
+	view     *engine.View // what every node sees for ever, if it is not nil
 }
 
 // Observer watches a World. Its methods are called synchronously.
@@ -93,8 +94,11 @@ func (w *World) Node(name string) *Node {
 // Trace is the hash of everything that happened so far.
 func (w *World) Trace() [32]byte { return [32]byte(w.trace.Sum(nil)) }
 
-// note puts one happening into the trace.
+// note puts one happening into the trace, if there is one.
 func (w *World) note(kind byte, node int, data []byte) {
+	if w.trace == nil {
+		return
+	}
 	var b [24]byte
 	b[0] = kind
 	binary.BigEndian.PutUint64(b[1:], uint64(w.now))
@@ -127,7 +131,6 @@ func (w *World) Advance(d time.Duration) { w.RunUntil(w.now + d) }
 func (w *World) AddNode(name string) *Node {
 	n := &Node{w: w, Index: len(w.nodes), Name: name}
 	w.nodes = append(w.nodes, n)
-	w.Links.grow(len(w.nodes))
 	return n
 }
 

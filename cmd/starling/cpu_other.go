@@ -1,0 +1,11 @@
+//go:build !unix
+
+package main
+
+import "time"
+
+var began = time.Now()
+
+// cpuTime is the time that has passed: an upper bound of the processor time of
+// a program that has one busy goroutine.
+func cpuTime() time.Duration { return time.Since(began) }

@@ -1,0 +1,180 @@
+// Package plot draws figures of lines as SVG: panels side by side, linear or
+// logarithmic axes, a legend of all lines below. A figure is one text without
+// scripts or outside fonts, follows the light or dark scheme of its reader, and
+// is the same, byte for byte, for the same numbers.
+package plot
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"io"
+)
+
+// Figure is a title, panels in rows, and a legend of their lines.
+type Figure struct {
+	Title   string
+	Note    string // small, under the title
+	Columns int    // panels in a row; 0 is all of them
+	Panels  []Panel
+}
+
+// Panel is one coordinate system with its lines.
+type Panel struct {
+	Title string
+	X, Y  Axis
+	Lines []Line
+}
+
+// Stroke is how a line is drawn.
+type Stroke uint8
+
+const (
+	Solid  Stroke = iota // with a dot at every point, if there are few
+	Dashed               // what was expected, or another limit
+)
+
+// Line is a series of points. Lines of one name have one colour in all panels.
+type Line struct {
+	Name   string
+	Stroke Stroke
+	Points []Point
+}
+
+// Point is in the units of the axes. Points outside of a logarithmic axis, zero
+// among them, stand on its lower end.
+type Point struct{ X, Y float64 }
+
+// The measures of a figure, in pixels.
+const (
+	panelWidth, panelHeight = 380, 300
+	left, right             = 62, 18 // around the lines of a panel
+	above, below            = 38, 48
+	headHeight              = 62
+	legendHeight            = 26
+	fewPoints               = 20
+)
+
+// palette goes from dark to bright, so that lines of growing sizes read as such.
+var palette = []string{"#414487", "#2a788e", "#22a884", "#7ad151", "#e0a800", "#e8743b", "#c23b75"}
+
+const style = `<style>
+text { font-family: system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #24292f; font-size: 12px }
+.title { font-size: 18px; font-weight: 600 } .panel { font-size: 13px; font-weight: 600 } .note, .tick { fill: #656d76; font-size: 11px }
+.ground { fill: #ffffff } .grid { stroke: #d8dee4; stroke-width: 1 } .frame { stroke: #8c959f; stroke-width: 1; fill: none }
+.line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round } .dashed { stroke-dasharray: 5 5; stroke-width: 1.5; opacity: .75 }
+@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .note, .tick { fill: #9198a1 } .ground { fill: #0d1117 } .grid { stroke: #2b323a } .frame { stroke: #6e7681 } }
+</style>
+`
+
+// WriteSVG draws the figure.
+func (f Figure) WriteSVG(w io.Writer) error {
+	columns := f.Columns
+	if columns <= 0 || columns > len(f.Panels) {
+		columns = max(len(f.Panels), 1)
+	}
+	rows := (len(f.Panels) + columns - 1) / columns
+	width, height := columns*panelWidth, headHeight+rows*panelHeight+legendHeight
+	d := &drawing{colours: make(map[string]string)}
+	d.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", width, height, width, height)
+	d.printf("<title>%s</title>\n%s", html.EscapeString(f.Title), style)
+	d.printf(`<rect class="ground" width="%d" height="%d"/>`+"\n", width, height)
+	d.text(20, 30, "title", "start", f.Title)
+	d.text(20, 50, "note", "start", f.Note)
+	for i, p := range f.Panels {
+		d.panel(p, float64(i%columns*panelWidth), float64(headHeight+i/columns*panelHeight))
+	}
+	d.legend(20, float64(height)-10)
+	d.printf("</svg>\n")
+	_, err := w.Write(d.b.Bytes())
+	return err
+}
+
+// drawing is the text of a figure as far as it is drawn.
+type drawing struct {
+	b       bytes.Buffer
+	colours map[string]string // by the name of a line
+	names   []Line            // in the order in which they came
+}
+
+func (d *drawing) printf(format string, args ...any) { fmt.Fprintf(&d.b, format, args...) }
+
+func (d *drawing) text(x, y float64, class, anchor, s string) {
+	d.printf(`<text x="%.1f" y="%.1f" class="%s" text-anchor="%s">%s</text>`+"\n", x, y, class, anchor, html.EscapeString(s))
+}
+
+// colour is that of a line's name.
+func (d *drawing) colour(l Line) string {
+	c, known := d.colours[l.Name]
+	if !known {
+		c = palette[len(d.names)%len(palette)]
+		d.colours[l.Name] = c
+		d.names = append(d.names, l)
+	}
+	return c
+}
+
+// panel draws one panel with its upper left corner at x, y.
+func (d *drawing) panel(p Panel, x, y float64) {
+	x0, x1 := x+left, x+panelWidth-right
+	y0, y1 := y+panelHeight-below, y+above
+	d.text(x0, y1-12, "panel", "start", p.Title)
+	for _, t := range p.X.ticks() {
+		at := x0 + p.X.place(t)*(x1-x0)
+		d.printf(`<path class="grid" d="M%.1f %.1fV%.1f"/>`+"\n", at, y0, y1)
+		d.text(at, y0+17, "tick", "middle", p.X.label(t))
+	}
+	for _, t := range p.Y.ticks() {
+		at := y0 + p.Y.place(t)*(y1-y0)
+		d.printf(`<path class="grid" d="M%.1f %.1fH%.1f"/>`+"\n", x0, at, x1)
+		d.text(x0-7, at+4, "tick", "end", p.Y.label(t))
+	}
+	d.printf(`<path class="frame" d="M%.1f %.1fV%.1fH%.1f"/>`+"\n", x0, y1, y0, x1)
+	d.text((x0+x1)/2, y0+36, "note", "middle", p.X.Name)
+	d.printf(`<text transform="translate(%.1f %.1f) rotate(-90)" class="note" text-anchor="middle">%s</text>`+"\n",
+		x+14, (y0+y1)/2, html.EscapeString(p.Y.Name))
+	for _, l := range p.Lines {
+		d.line(l, func(q Point) (float64, float64) {
+			return x0 + p.X.place(q.X)*(x1-x0), y0 + p.Y.place(q.Y)*(y1-y0)
+		})
+	}
+}
+
+func (d *drawing) line(l Line, place func(Point) (x, y float64)) {
+	if len(l.Points) == 0 {
+		return
+	}
+	colour, class := d.colour(l), "line"
+	if l.Stroke == Dashed {
+		class = "line dashed"
+	}
+	d.printf(`<path class="%s" stroke="%s" d="`, class, colour)
+	for i, q := range l.Points {
+		x, y := place(q)
+		if i == 0 {
+			d.printf("M%.1f %.1f", x, y)
+		} else {
+			d.printf("L%.1f %.1f", x, y)
+		}
+	}
+	d.printf("\"/>\n")
+	if l.Stroke == Solid && len(l.Points) <= fewPoints {
+		for _, q := range l.Points {
+			x, y := place(q)
+			d.printf(`<circle cx="%.1f" cy="%.1f" r="3.2" fill="%s"/>`+"\n", x, y, colour)
+		}
+	}
+}
+
+// legend names the lines in a row that begins at x, y.
+func (d *drawing) legend(x, y float64) {
+	for _, l := range d.names {
+		class := "line"
+		if l.Stroke == Dashed {
+			class = "line dashed"
+		}
+		d.printf(`<path class="%s" stroke="%s" d="M%.1f %.1fh22"/>`+"\n", class, d.colours[l.Name], x, y-4)
+		d.text(x+28, y, "tick", "start", l.Name)
+		x += 28 + 6.3*float64(len(l.Name)) + 22
+	}
+}
