@@ -25,6 +25,7 @@ var budgets = map[string]budget{
 	"kv/httpkv":     {modules: 0, packages: 2},
 	"kv/kvtest":     {modules: 0, packages: 4},
 	"kv/memkv":      {modules: 0, packages: 4},
+	"kv/routekv":    {modules: 0, packages: 2},
 	"web":           {modules: 0, packages: 2},
 }
 
