@@ -78,9 +78,14 @@ type store struct {
 }
 
 // Capabilities is part of kv.Backend.
-func (s *store) Capabilities() kv.Capabilities { return capabilities }
+func (s *store) Capabilities() kv.Capabilities {
+	can := capabilities
+	can.Media = true
+	return can
+}
 
-// capabilities are those of every client of a node.
+// capabilities are those of every client of a node. A value that merges has no
+// media type.
 var capabilities = kv.Capabilities{TTL: true, TTLSlack: ttlSlack, MaxValue: kv.MaxValue}
 
 // Load is part of kv.Backend.
@@ -166,6 +171,9 @@ func (s *store) entry(key string, cells []*cell.Stored) (kv.Entry, belongs) {
 		Codec:   whole.Codec,
 		Size:    len(whole.Body),
 	}
+	if media := whole.Last.Media(); kv.CheckMedia(media) == nil { // it came from anywhere
+		e.Media = media
+	}
 	if whole.Exp != 0 {
 		e.Expires = time.UnixMilli(whole.Exp)
 	}
@@ -218,11 +226,10 @@ func (s *store) Scan(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Entry, 
 
 // Store is part of kv.Backend.
 func (s *store) Store(ctx context.Context, e kv.Entry, w kv.Write) (version string, err error) {
-	body, _ := e.Value.(kv.Raw)
 	fx, err := s.node.write(ctx, func(physicalMS int64) engine.Tx {
 		return engine.Tx{
 			Check:  func(r *engine.Root) error { return s.admits(r, e, w) },
-			Writes: s.writes(e.Key, body, expiry(physicalMS, w.TTL)),
+			Writes: s.writes(e, expiry(physicalMS, w.TTL)),
 		}
 	})
 	if err != nil {
@@ -244,10 +251,15 @@ func (s *store) admits(r *engine.Root, e kv.Entry, w kv.Write) error {
 	return nil
 }
 
-func (s *store) writes(key string, body []byte, exp int64) []engine.Write {
+func (s *store) writes(e kv.Entry, exp int64) []engine.Write {
 	var out []engine.Write
+	body, _ := e.Value.(kv.Raw)
 	for _, p := range s.kind.Change(nil, body) {
-		out = append(out, engine.Write{Addr: cell.At(key, p.Sub), Codec: p.Codec, Body: p.Body, Tomb: p.Tomb, Exp: exp})
+		w := engine.Write{Addr: cell.At(e.Key, p.Sub), Codec: p.Codec, Body: p.Body, Tomb: p.Tomb, Exp: exp}
+		if !p.Tomb {
+			w.Ext = cell.ExtOfMedia(e.Media)
+		}
+		out = append(out, w)
 	}
 	return out
 }

@@ -186,6 +186,9 @@ func (m *merger) Put(ctx context.Context, key string, v any, opts ...kv.PutOptio
 		term = crdt.Leased
 	}
 	err = m.readable(ctx, key)
+	if err == nil && w.Media != "" {
+		err = fmt.Errorf("%w: a value that merges has no media type", kv.ErrUnsupported)
+	}
 	for try := true; try && err == nil; {
 		version, err = m.put(ctx, key, v, puts{w, term})
 		// Without a condition it has the last word, however often it is overtaken.

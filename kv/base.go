@@ -21,7 +21,7 @@ type Backend interface {
 	Load(ctx context.Context, key string) (Entry, error)
 	// Scan yields the live entries of the selection in key order. An error is the last pair.
 	Scan(ctx context.Context, sel Selection) iter.Seq2[Entry, error]
-	// Store writes e.Value as the value of e.Key, with e.Codec beside it, and returns the new version: ErrConflict if w
+	// Store writes e.Value as the value of e.Key, with e.Codec and e.Media beside it, and returns the new version: ErrConflict if w
 	// does not admit the present version, else ErrType if the present value has another codec.
 	Store(ctx context.Context, e Entry, w Write) (version string, err error)
 	// Drop removes the key: ErrConflict if it is present and w does not admit its version.
@@ -120,6 +120,7 @@ func (b *Base) swap(ctx context.Context, present Entry, out any, ttl time.Durati
 	if err != nil {
 		return CASFailed, err
 	}
+	next.Media = present.Media // of the same codec, so of the same form
 	if raw, ok := present.Value.(Raw); ok && ttl == 0 && bytes.Equal(raw, next.Value.(Raw)) {
 		return CASKept, nil
 	}
@@ -242,6 +243,12 @@ func (b *Base) encode(key string, v any, w Write) (Entry, error) {
 	if w.TTL > 0 && !can.TTL {
 		return Entry{}, fmt.Errorf("%w: a TTL", ErrUnsupported)
 	}
+	if w.Media != "" && !can.Media {
+		return Entry{}, fmt.Errorf("%w: a media type", ErrUnsupported)
+	}
+	if err := CheckMedia(w.Media); err != nil {
+		return Entry{}, err
+	}
 	body, err := EncodeWith(b.codec, v)
 	if err != nil {
 		return Entry{}, err
@@ -249,7 +256,7 @@ func (b *Base) encode(key string, v any, w Write) (Entry, error) {
 	if len(body) > can.MaxValue {
 		return Entry{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(body), can.MaxValue)
 	}
-	return Entry{Key: key, Value: Raw(body), Codec: b.codec.CodecID(), Size: len(body)}, nil
+	return Entry{Key: key, Value: Raw(body), Codec: b.codec.CodecID(), Size: len(body), Media: w.Media}, nil
 }
 
 // open decodes the value of a present raw entry. On an error the value stays raw.

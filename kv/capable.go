@@ -14,6 +14,7 @@ type Capabilities struct {
 	TTLSlack        time.Duration // how long after its TTL a value may still be seen
 	Persistent      bool          // values survive a restart of every process
 	MaxValue        int           // bytes of the largest encoded value
+	Media           bool          // the media type of a value is kept
 }
 
 // Capable is a store that says what it can.
@@ -28,6 +29,7 @@ const (
 	OrderedWatch    Capability = "ordered-watch"
 	Expiry          Capability = "ttl"
 	Persistent      Capability = "persistent"
+	MediaTypes      Capability = "media-types"
 )
 
 // Has reports whether the store makes the promise. An unknown one it does not make.
@@ -41,6 +43,8 @@ func (c Capabilities) Has(need Capability) bool {
 		return c.TTL
 	case Persistent:
 		return c.Persistent
+	case MediaTypes:
+		return c.Media
 	}
 	return false
 }

@@ -16,6 +16,7 @@ type Entry struct {
 	Origin  string    // who wrote it, as far as the store knows
 	Codec   string    // the CodecID it was written with, as far as the store knows
 	Size    int       // bytes of the encoded value
+	Media   string    // its media type; empty if its writer gave none, by [Media]
 }
 
 // Raw is the value of an [Entry] whose bytes could not be turned into a value: the bytes themselves, which are shared.
@@ -41,7 +42,7 @@ type Versioned interface {
 	Remove(ctx context.Context, key string, opts ...RemoveOption) error
 }
 
-// PutOption is an option of Put: [IfVersion], [IfAbsent] or [TTL].
+// PutOption is an option of Put: [IfVersion], [IfAbsent], [TTL] or [Media].
 type PutOption interface{ put(w *Write) }
 
 // RemoveOption is an option of Remove: [IfVersion].
@@ -81,8 +82,9 @@ func (d ttl) put(w *Write) { w.TTL = max(0, time.Duration(d)) }
 // Write is a write with its options resolved, for the authors of clients: [PutWrite] and [RemoveWrite] make one. The zero
 // Write asks that the key be absent. Of several conditions the last one holds.
 type Write struct {
-	TTL  time.Duration // zero: does not expire
-	cond condition
+	TTL   time.Duration // zero: does not expire
+	Media string        // media type of the value; empty: none
+	cond  condition
 }
 
 // PutWrite resolves the options of a Put, and the [WithTTL] of ctx.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,13 +27,14 @@ type entry struct {
 	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
 	Size        int        `json:"size"`
 	Codec       string     `json:"codec,omitempty"`
+	MediaType   string     `json:"media_type,omitempty"`
 	Value       *string    `json:"value,omitempty"`
 	ValueBase64 *[]byte    `json:"value_base64,omitempty"`
 }
 
 // facts is the entry without its value.
 func facts(e kv.Entry) entry {
-	j := entry{Key: e.Key, Version: e.Version, Origin: e.Origin, Size: e.Size, Codec: e.Codec}
+	j := entry{Key: e.Key, Version: e.Version, Origin: e.Origin, Size: e.Size, Codec: e.Codec, MediaType: e.Media}
 	j.UpdatedAt, j.ExpiresAt = timeOf(e.Updated), timeOf(e.Expires)
 	return j
 }
@@ -109,14 +111,15 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, key string) error 
 		return reply(w, http.StatusOK, whole(e))
 	}
 	body := bytesOf(e)
-	header.Set("Content-Type", contentType(e.Codec))
+	header.Set("Content-Type", cmp.Or(e.Media, ordinary(e.Codec)))
+	header.Set("Content-Security-Policy", "sandbox; default-src 'none'") // a page that somebody stored is not a page of this site
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body) // a client that went away gets nothing
 	return nil
 }
 
-// contentType says of a value only what its codec promises.
-func contentType(codec string) string {
+// ordinary is the media type of a value whose writer named none: no more than what its codec promises.
+func ordinary(codec string) string {
 	if codec == kv.String.CodecID() {
 		return "text/plain; charset=utf-8"
 	}
@@ -164,13 +167,16 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request, key string) error 
 		}
 		opts = append(opts, kv.TTL(ttl))
 	}
-	codec, body, err := h.value(w, r, key)
+	v, err := h.value(w, r, key)
 	if err != nil {
 		return err
 	}
-	client, err := h.clients.of(codec)
+	client, err := h.clients.of(v.codec)
 	if err != nil {
 		return err
+	}
+	if v.media != "" && client.Capabilities().Media {
+		opts = append(opts, kv.Media(v.media))
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.WriteWait)
 	defer cancel()
@@ -178,7 +184,7 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request, key string) error 
 	if err != nil {
 		return err
 	}
-	version, err := client.Put(ctx, key, body, opts...)
+	version, err := client.Put(ctx, key, v.body, opts...)
 	if err != nil {
 		return h.refused(r.Context(), key, err)
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ const EnvelopeType = "application/vnd.starling+json"
 type envelope struct {
 	Key         *string         `json:"key"`
 	Codec       string          `json:"codec"`
+	MediaType   string          `json:"media_type"`
 	Value       *string         `json:"value"`
 	ValueBase64 *[]byte         `json:"value_base64"`
 	Version     json.RawMessage `json:"version"`
@@ -28,36 +30,63 @@ type envelope struct {
 	Size        json.RawMessage `json:"size"`
 }
 
-// value reads what a PUT wants to store, and the codec it is written with.
-func (h *Handler) value(w http.ResponseWriter, r *http.Request, key string) (codec string, body []byte, err error) {
-	codec = r.Header.Get("Starling-Codec")
-	if codec == "" {
-		codec = kv.Bytes.CodecID()
-	}
+// value is what a PUT wants to store.
+type value struct {
+	codec string // it is written with
+	media string // its media type; empty: no more is said of it than by the codec
+	body  []byte
+}
+
+// value reads what a PUT wants to store.
+func (h *Handler) value(w http.ResponseWriter, r *http.Request, key string) (value, error) {
+	v := value{codec: cmp.Or(r.Header.Get("Starling-Codec"), kv.Bytes.CodecID()), media: r.Header.Get("Content-Type")}
 	limit := int64(h.reads.Capabilities().MaxValue)
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != EnvelopeType {
-		body, err = h.body(w, r, limit)
-		return codec, body, err
+	media, _, err := mime.ParseMediaType(v.media)
+	if err == nil && media == EnvelopeType {
+		return h.enveloped(w, r, key, limit)
 	}
+	if v.media, err = mediaOf(v); err != nil {
+		return v, err
+	}
+	v.body, err = h.body(w, r, limit)
+	return v, err
+}
+
+// formType is what curl calls a body that nobody has named.
+const formType = "application/x-www-form-urlencoded"
+
+// mediaOf is the media type to be kept: none if it says no more than the codec, or nothing.
+func mediaOf(v value) (string, error) {
+	if v.media == formType || v.media == ordinary(v.codec) {
+		return "", nil
+	}
+	if err := kv.CheckMedia(v.media); err != nil {
+		return "", newProblem(badRequest, "the media type: "+err.Error())
+	}
+	return v.media, nil
+}
+
+// enveloped reads what a PUT of an envelope wants to store.
+func (h *Handler) enveloped(w http.ResponseWriter, r *http.Request, key string, limit int64) (value, error) {
 	// Base64 and the usual escapes fit. Text that is mostly escapes belongs into base64.
 	text, err := h.body(w, r, 2*limit+maxEnvelope)
 	if err != nil {
-		return "", nil, err
+		return value{}, err
 	}
 	e, err := parseEnvelope(text, key)
+	named := r.Header.Get("Starling-Codec")
 	switch {
 	case err != nil:
-		return "", nil, newProblem(badRequest, "the envelope: "+err.Error())
-	case e.Codec != "" && r.Header.Get("Starling-Codec") == "":
-		codec = e.Codec
-	case e.Codec != "" && e.Codec != codec:
-		return "", nil, newProblem(badRequest, "the envelope and Starling-Codec name different codecs")
+		return value{}, newProblem(badRequest, "the envelope: "+err.Error())
+	case e.Codec != "" && named != "" && e.Codec != named:
+		return value{}, newProblem(badRequest, "the envelope and Starling-Codec name different codecs")
 	}
-	if body = e.bytes(); int64(len(body)) > limit {
-		return "", nil, newProblem(tooLarge, fmt.Sprintf("%d bytes, at most %d", len(body), limit))
+	v := value{codec: cmp.Or(named, e.Codec, kv.Bytes.CodecID()), media: e.MediaType, body: e.bytes()}
+	if int64(len(v.body)) > limit {
+		return v, newProblem(tooLarge, fmt.Sprintf("%d bytes, at most %d", len(v.body), limit))
 	}
-	return codec, body, nil
+	v.media, err = mediaOf(v)
+	return v, err
 }
 
 func (e envelope) bytes() []byte {

@@ -81,6 +81,7 @@ type capabilities struct {
 	TTLSlackSeconds float64 `json:"ttl_slack_seconds"`
 	Persistent      bool    `json:"persistent"`
 	MaxValue        int     `json:"max_value"`
+	MediaTypes      bool    `json:"media_types"`
 }
 
 func capabilitiesOf(c kv.Capabilities) capabilities {
@@ -91,6 +92,7 @@ func capabilitiesOf(c kv.Capabilities) capabilities {
 		TTLSlackSeconds: c.TTLSlack.Seconds(),
 		Persistent:      c.Persistent,
 		MaxValue:        c.MaxValue,
+		MediaTypes:      c.Media,
 	}
 }
 

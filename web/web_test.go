@@ -363,7 +363,7 @@ func TestNode(t *testing.T) {
 	call(t, "GET", base, "/v1/members", "").is(t, 200, `{"members":[{"name":"n1","addr":"127.0.0.1:7171","state":"alive","self":true,"native":false}]}`+"\n")
 	call(t, "GET", base, "/v1/status", "").is(t, 200, `{"node":"n1","cluster":"local","backend":"memory","state":"running",`+
 		`"ready":true,"uptime_seconds":0,"keys":0,"tombstones":0,"agreement":{"members":1,"agree":1,"differ":[]},"foreign":[],`+
-		`"capabilities":{"linearizable_cas":true,"ordered_watch":true,"ttl":true,"ttl_slack_seconds":0.25,"persistent":false,"max_value":16777216}}`+"\n")
+		`"capabilities":{"linearizable_cas":true,"ordered_watch":true,"ttl":true,"ttl_slack_seconds":0.25,"persistent":false,"max_value":16777216,"media_types":true}}`+"\n")
 	_, base = serve(t, func(cfg *web.Config) { cfg.Node = lone{starting: true} })
 	call(t, "GET", base, "/livez", "").is(t, 200, "ok\n")
 	call(t, "GET", base, "/readyz", "").problem(t, 503, "not-ready")

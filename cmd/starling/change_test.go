@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/starlingkv/starling/kv"
+	"github.com/starlingkv/starling/kv/memkv"
 	"github.com/starlingkv/starling/web"
 )
 
@@ -259,5 +260,32 @@ func TestTimeout(t *testing.T) {
 		if got.code != exitUnreachable {
 			t.Errorf("%s: exit code %d, want %d: %s", line, got.code, exitUnreachable, got.err)
 		}
+	}
+}
+
+// TestMediaTypeStays puts with a media type, edits, exports, and imports elsewhere.
+func TestMediaTypeStays(t *testing.T) {
+	mem, addr := fixture(t, goodStatus())
+	other, there := fixture(t, goodStatus())
+	if got := run(t, addr, "", nil, "put", "page", "<b>text</b>", "--media-type", "text/html"); got.code != exitOK {
+		t.Fatal(got.err)
+	}
+	if got := run(t, addr, "", editor("sed -i s/text/edited/"), "edit", "page"); got.code != exitOK {
+		t.Fatal(got.err)
+	}
+	lines := run(t, addr, "", nil, "export", "page")
+	if !strings.Contains(lines.out, `"media_type":"text/html"`) {
+		t.Errorf("export prints %s", lines.out)
+	}
+	if got := run(t, there, lines.out, nil, "import"); got.code != exitOK {
+		t.Fatal(got.err)
+	}
+	for _, c := range []*memkv.Client{mem, other} {
+		if e, _, err := c.Entry(t.Context(), "page"); err != nil || e.Media != "text/html" || string(e.Value.([]byte)) != "<b>edited</b>" {
+			t.Errorf("got %+v, %v", e, err)
+		}
+	}
+	if got := run(t, there, `{"key":"x","value":"v","media_type":"html"}`, nil, "import"); got.code != exitError || !strings.Contains(got.err, "line 1") {
+		t.Errorf("a wrong media type: exit code %d, %s", got.code, got.err)
 	}
 }

@@ -64,7 +64,7 @@ func (p *program) edit(ctx context.Context, store kv.Backend, key string) (err e
 		return nil
 	}
 	version, err := bounded(ctx, p.global.timeout, func(ctx context.Context) (string, error) {
-		e := kv.Entry{Key: key, Value: kv.Raw(body), Codec: before.Codec, Size: len(body)}
+		e := kv.Entry{Key: key, Value: kv.Raw(body), Codec: before.Codec, Media: before.Media, Size: len(body)}
 		return store.Store(ctx, e, kv.PutWrite(ctx, kv.IfVersion(before.Version), remaining(before)))
 	})
 	if err != nil {

@@ -72,6 +72,7 @@ type line struct {
 	Value       *string `json:"value"`
 	ValueBase64 *[]byte `json:"value_base64"`
 
+	MediaType string           `json:"media_type"`
 	ExpiresAt time.Time        `json:"expires_at"`
 	Flags     *json.RawMessage `json:"flags"` // only Consul's exports have them; their values are base64
 }
@@ -221,7 +222,7 @@ func parseLine(b []byte) (line, error) {
 	if l.Codec == "" {
 		l.Codec = kv.Bytes.CodecID()
 	}
-	return l, kv.CheckKey(l.Key)
+	return l, errors.Join(kv.CheckKey(l.Key), kv.CheckMedia(l.MediaType))
 }
 
 // body is the value of the line.
@@ -236,7 +237,7 @@ func (im *importer) write(ctx context.Context, l line) error {
 	ctx, cancel := context.WithTimeout(ctx, im.timeout)
 	defer cancel()
 	body := l.body()
-	e := kv.Entry{Key: l.Key, Value: body, Codec: l.Codec, Size: len(body)}
+	e := kv.Entry{Key: l.Key, Value: body, Codec: l.Codec, Media: l.MediaType, Size: len(body)}
 	if _, err := im.store.Store(ctx, e, kv.PutWrite(ctx, remaining(kv.Entry{Expires: l.ExpiresAt}))); err != nil {
 		return fmt.Errorf("line %d: %w", l.number, kv.Wrap("put", l.Key, err))
 	}

@@ -78,13 +78,14 @@ type record struct {
 	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
 	Size        *int       `json:"size,omitempty"`
 	Codec       string     `json:"codec,omitempty"`
+	MediaType   string     `json:"media_type,omitempty"`
 	Value       *string    `json:"value,omitempty"`
 	ValueBase64 *[]byte    `json:"value_base64,omitempty"`
 }
 
 // facts is the record of an entry without its value.
 func facts(e kv.Entry) record {
-	r := record{Key: e.Key, Version: e.Version, Origin: e.Origin, Size: &e.Size, Codec: e.Codec}
+	r := record{Key: e.Key, Version: e.Version, Origin: e.Origin, Size: &e.Size, Codec: e.Codec, MediaType: e.Media}
 	if !e.Updated.IsZero() {
 		r.UpdatedAt = &e.Updated
 	}

@@ -107,6 +107,8 @@ func TestWriteVerbs(t *testing.T) {
 		{line: "put b v --if-absent --if-version x", code: exitUsage},
 		{line: "put b v --if-version=", code: exitUsage, after: "get b", then: "text"},
 		{line: "del b --if-version=", code: exitUsage, after: "get b", then: "text"},
+		{line: "put new v --media-type text/html", out: "V\n", after: "get new", then: "v"},
+		{line: "put new v --media-type html", code: exitUsage, after: "ls new"},
 		{line: "put b v --codec string", code: exitError, after: "get b", then: "text"},
 		{line: "create b v", code: exitConflict, after: "get b", then: "text"},
 		{line: "create new v", out: "V\n", after: "get new", then: "v"},

@@ -21,16 +21,21 @@ type writeFlags struct {
 	ifAbsent  bool
 	ttl       time.Duration
 	codec     string
+	media     string
 }
 
 func (w *writeFlags) bind(c *cobra.Command) {
 	c.Flags().DurationVar(&w.ttl, "ttl", 0, "let the value expire after this time")
 	c.Flags().StringVar(&w.codec, "codec", kv.Bytes.CodecID(), "the kind of value, as the programs that read it name it")
+	c.Flags().StringVar(&w.media, "media-type", "", "media type of the value, as application/json, for those that get it by HTTP")
 }
 
 // write is the write the flags ask for.
 func (w *writeFlags) write(ctx context.Context) (kv.Write, error) {
 	var opts []kv.PutOption
+	if err := kv.CheckMedia(w.media); err != nil {
+		return kv.Write{}, fmt.Errorf("--media-type: %w", err)
+	}
 	switch {
 	case w.ttl < 0:
 		return kv.Write{}, fmt.Errorf("--ttl %v: want a time above zero", w.ttl)
@@ -107,7 +112,7 @@ func (p *program) writer(op string, flags *writeFlags) func(*cobra.Command, []st
 			err := kv.CheckKey(key)
 			var version string
 			if err == nil {
-				e := kv.Entry{Key: key, Value: kv.Raw(body), Codec: flags.codec, Size: len(body)}
+				e := kv.Entry{Key: key, Value: kv.Raw(body), Codec: flags.codec, Media: flags.media, Size: len(body)}
 				version, err = store.Store(ctx, e, w)
 			}
 			if err != nil {

@@ -1,6 +1,7 @@
 package httpkv
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,7 +25,7 @@ func (s *server) Capabilities() kv.Capabilities {
 	if s.can != nil {
 		return *s.can
 	}
-	return kv.Capabilities{TTL: true, MaxValue: kv.MaxValue}
+	return kv.Capabilities{TTL: true, MaxValue: kv.MaxValue, Media: true}
 }
 
 // keyPath is the path of a key: one segment, so that no router on the way cleans it into another.
@@ -59,10 +60,21 @@ func (s *server) Load(ctx context.Context, key string) (kv.Entry, error) {
 	if e.Version == "" {
 		return kv.Entry{}, errors.New("the answer has no ETag: this is no starling server")
 	}
+	if m := header.Get("Content-Type"); m != ordinary(e.Codec) && kv.CheckMedia(m) == nil {
+		e.Media = m
+	}
 	// Absent or odd times stay zero: not known.
 	e.Updated, _ = time.Parse(time.RFC3339Nano, header.Get("Starling-Updated"))
 	e.Expires, _ = time.Parse(time.RFC3339Nano, header.Get("Starling-Expires"))
 	return e, nil
+}
+
+// ordinary is the media type that the server gives to values whose writer named none, or this.
+func ordinary(codec string) string {
+	if codec == kv.String.CodecID() {
+		return "text/plain; charset=utf-8"
+	}
+	return "application/octet-stream"
 }
 
 // entry is an entry in the server's JSON.
@@ -74,6 +86,7 @@ type entry struct {
 	ExpiresAt   time.Time `json:"expires_at"`
 	Size        int       `json:"size"`
 	Codec       string    `json:"codec"`
+	MediaType   string    `json:"media_type"`
 	Value       *string   `json:"value"`
 	ValueBase64 []byte    `json:"value_base64"`
 }
@@ -88,7 +101,7 @@ func (e entry) entry() kv.Entry {
 	}
 	return kv.Entry{
 		Key: e.Key, Value: raw, Version: e.Version, Updated: e.UpdatedAt, Expires: e.ExpiresAt,
-		Origin: e.Origin, Codec: e.Codec, Size: e.Size,
+		Origin: e.Origin, Codec: e.Codec, Size: e.Size, Media: e.MediaType,
 	}
 }
 
@@ -128,7 +141,10 @@ func (s *server) Store(ctx context.Context, e kv.Entry, w kv.Write) (version str
 	raw, _ := e.Value.(kv.Raw)
 	c := call{
 		method: http.MethodPut, path: keyPath(e.Key), body: raw,
-		header: http.Header{"Starling-Codec": {e.Codec}, "Content-Type": {"application/octet-stream"}},
+		header: http.Header{"Starling-Codec": {e.Codec}, "Content-Type": {cmp.Or(e.Media, ordinary(e.Codec))}},
+	}
+	if e.Media != "" {
+		c.header.Set("Starling-Require", string(kv.MediaTypes)) // else a store that keeps none would drop it
 	}
 	switch version, conditional := w.Expected(); {
 	case conditional && version == "":

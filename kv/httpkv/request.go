@@ -162,6 +162,7 @@ func (s *server) learn(ctx context.Context) (kv.Capabilities, error) {
 			TTLSlackSeconds float64 `json:"ttl_slack_seconds"`
 			Persistent      bool    `json:"persistent"`
 			MaxValue        int     `json:"max_value"`
+			MediaTypes      bool    `json:"media_types"`
 		} `json:"capabilities"`
 	}
 	if err := s.json(ctx, http.MethodGet, "/v1/status", &status); err != nil {
@@ -175,6 +176,7 @@ func (s *server) learn(ctx context.Context) (kv.Capabilities, error) {
 		TTLSlack:        time.Duration(c.TTLSlackSeconds * float64(time.Second)),
 		Persistent:      c.Persistent,
 		MaxValue:        c.MaxValue,
+		Media:           c.MediaTypes,
 	}
 	s.mu.Lock()
 	s.can = &can

@@ -10,7 +10,7 @@ import (
 // brokens are all broken clients.
 var brokens = slices.Concat(
 	brokenReads, brokenCAS, brokenWatches, brokenEvents, brokenDecode,
-	brokenLife, brokenLimits, brokenVersions, brokenTTL, brokenForms,
+	brokenLife, brokenLimits, brokenVersions, brokenMedia, brokenTTL, brokenForms,
 )
 
 // TestUnbentPasses is the control: the client that the broken ones are made of is right, by the same recorder.

@@ -49,7 +49,7 @@ var checks = concat(
 	eventsChecks, decodeChecks, kindChecks,
 	lifeChecks, errorChecks, keyChecks, valueChecks, countChecks,
 	iteratorChecks, typedChecks,
-	entryChecks, putChecks, removeChecks, versionChecks,
+	entryChecks, putChecks, removeChecks, versionChecks, mediaChecks,
 	ttlChecks, capabilityChecks, wrapperChecks, hygieneChecks,
 )
 

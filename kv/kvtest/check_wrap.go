@@ -43,7 +43,7 @@ func require(e *env) {
 	if err := kv.Require(e.c); err != nil {
 		e.Fatalf("Require of nothing: %v", err)
 	}
-	for _, need := range []kv.Capability{kv.LinearizableCAS, kv.OrderedWatch, kv.Expiry, kv.Persistent} {
+	for _, need := range []kv.Capability{kv.LinearizableCAS, kv.OrderedWatch, kv.Expiry, kv.Persistent, kv.MediaTypes} {
 		missing := kv.ErrUnsupported
 		if need == kv.LinearizableCAS {
 			missing = kv.ErrNotLinearizable

@@ -106,6 +106,8 @@
 //	RemoveIfVersion        Remove with IfVersion removes only that version, else ErrConflict.
 //	VersionOfWrite         A version is equal only for the same write.
 //	VersionNeverReused     A version is never reused, also not for equal bytes or after a delete.
+//	MediaKept              The media type of a Put comes back in Entry, Entries and Events; a CAS keeps it, and a Put without one takes it away.
+//	MediaRefused           What is no media type is ErrUnsupported, and so is every one to a store without them; nothing is written.
 //	TTLUnsupported         A store without TTL says ErrUnsupported to a write with one, and writes nothing.
 //	TTLNeverEarly          A key never goes before its TTL.
 //	TTLGoes                A key goes at most Capabilities.TTLSlack after its TTL, and no reader sees it then.

@@ -23,6 +23,7 @@ type item struct {
 	key     string
 	body    kv.Raw
 	codec   string
+	media   string
 	rev     uint64
 	updated time.Time
 	ttl     time.Duration
@@ -72,6 +73,7 @@ func (s *store) Capabilities() kv.Capabilities {
 		TTL:             true,
 		TTLSlack:        slack,
 		MaxValue:        kv.MaxValue,
+		Media:           true,
 	}
 }
 
@@ -124,7 +126,7 @@ func (s *store) Store(_ context.Context, e kv.Entry, w kv.Write) (version string
 	}
 	raw, _ := e.Value.(kv.Raw)
 	s.rev++
-	it := &item{key: e.Key, body: raw, codec: e.Codec, rev: s.rev, updated: time.Now().Round(0), ttl: w.TTL}
+	it := &item{key: e.Key, body: raw, codec: e.Codec, media: e.Media, rev: s.rev, updated: time.Now().Round(0), ttl: w.TTL}
 	if w.TTL > 0 {
 		// Both are rounded up: a key never goes before its time.
 		it.expires = ceil(time.Since(s.start)) + ceil(w.TTL)
@@ -257,6 +259,7 @@ func (s *store) entry(it *item) kv.Entry {
 		Updated: it.updated,
 		Codec:   it.codec,
 		Size:    len(it.body),
+		Media:   it.media,
 	}
 	if it.ttl > 0 {
 		e.Expires = it.updated.Add(it.ttl)
