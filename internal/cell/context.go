@@ -45,6 +45,7 @@ func (c Context) Edit() *ContextEditor { return &ContextEditor{entries: c.entrie
 type ContextEditor struct {
 	entries *tree.Editor[*Entry]
 	drafts  []draft
+	sealer  Sealer
 }
 
 // maxDrafts bounds what is kept open, as it is searched one by one.
@@ -151,7 +152,7 @@ func (e *ContextEditor) open(o Origin) *draft {
 func (e *ContextEditor) flush() {
 	for i := range e.drafts {
 		if d := &e.drafts[i]; d.changed {
-			e.entries.Put(seal(d.o, d.lastT, d.spans))
+			e.entries.Put(e.sealer.Entry(d.o, d.lastT, d.spans))
 		}
 	}
 	clear(e.drafts) // the spans belong to entries now

@@ -1,7 +1,6 @@
 package cell
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 
 	"github.com/starlingkv/starling/internal/hlc"
@@ -20,27 +19,13 @@ type Entry struct {
 }
 
 // NewEntry makes an entry, with spans in normal form.
-func NewEntry(o Origin, lastT hlc.Time, spans []Span) *Entry {
-	return seal(o, lastT, normal(spans))
-}
-
-// seal makes an entry of spans that are in normal form, and keeps them.
 //
 // The hash is the first 16 bytes of sha256 over origin 8, lastT 8, number of
 // spans 8, and of each span From 8, Len 8; all big endian. These bytes are for
 // ever: nodes compare hashes.
-func seal(o Origin, lastT hlc.Time, spans []Span) *Entry {
-	u64 := binary.BigEndian.AppendUint64
-	var small [256]byte
-	b := u64(small[:0], uint64(o))
-	b = u64(b, uint64(lastT))
-	b = u64(b, uint64(len(spans)))
-	for _, s := range spans {
-		b = u64(b, s.From)
-		b = u64(b, s.Len)
-	}
-	sum := sha256.Sum256(b)
-	return &Entry{O: o, LastT: lastT, Spans: spans, key: string(b[:8]), hash: [16]byte(sum[:16])}
+func NewEntry(o Origin, lastT hlc.Time, spans []Span) *Entry {
+	var s Sealer
+	return s.Entry(o, lastT, normal(spans))
 }
 
 // Key is the origin as the tree knows it: 8 bytes, big endian.
@@ -65,5 +50,7 @@ func (e *Entry) Agg() tree.Agg {
 
 // originKey is the key of the entry of an origin.
 func originKey(o Origin) string {
-	return string(binary.BigEndian.AppendUint64(nil, uint64(o)))
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(o))
+	return string(b[:])
 }

@@ -46,18 +46,36 @@ func MergePrev(overwritten Dot, displaced, prev []Run) (runs []Run, cut bool) {
 // Cut reports that there were more, of which the last were left out. It writes
 // into none of its arguments.
 func MergeRuns(lists ...[]Run) (runs []Run, cut bool) {
+	var m Merge
 	for _, list := range lists {
-		for _, r := range list {
-			if r.Len == 0 {
-				continue
-			}
-			runs = absorb(runs, r)
-			if len(runs) > MaxRuns {
-				runs, cut = runs[:MaxRuns], true
-			}
+		m.Add(list...)
+	}
+	return m.Runs()
+}
+
+// Merge is MergeRuns list by list. The zero Merge has none yet.
+type Merge struct {
+	room [MaxRuns + 1]Run
+	n    int
+	cut  bool
+}
+
+// Add joins more runs to those before.
+func (m *Merge) Add(runs ...Run) {
+	for _, r := range runs {
+		if r.Len == 0 {
+			continue
+		}
+		m.n = len(absorb(m.room[:m.n], r))
+		if m.n > MaxRuns {
+			m.n, m.cut = MaxRuns, true
 		}
 	}
-	return runs, cut
+}
+
+// Runs is what MergeRuns returns.
+func (m *Merge) Runs() (runs []Run, cut bool) {
+	return append([]Run(nil), m.room[:m.n]...), m.cut
 }
 
 // absorb adds r to runs in place. The runs that it adjoins or overlaps become

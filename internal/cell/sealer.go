@@ -3,6 +3,7 @@ package cell
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 
 	"github.com/starlingkv/starling/internal/hlc"
 )
@@ -43,21 +44,31 @@ func (s *Sealer) empty() []byte {
 // keeps them.
 func (s *Sealer) Entry(o Origin, lastT hlc.Time, spans []Span) *Entry {
 	u64 := binary.BigEndian.AppendUint64
-	d := sha256.New()
 	b := u64(s.empty(), uint64(o))
 	key := string(b)
 	b = u64(b, uint64(lastT))
 	b = u64(b, uint64(len(spans)))
+	var long hash.Hash // of more than the buffer holds
 	for _, sp := range spans {
 		b = u64(b, sp.From)
 		b = u64(b, sp.Len)
 		if len(b) >= scratch {
-			d.Write(b)
+			if long == nil {
+				long = sha256.New()
+			}
+			long.Write(b)
 			b = b[:0]
 		}
 	}
-	d.Write(b)
 	s.buf = b
+	e := &Entry{O: o, LastT: lastT, Spans: spans, key: key}
+	if long == nil {
+		sum := sha256.Sum256(b)
+		e.hash = [16]byte(sum[:16])
+		return e
+	}
+	long.Write(b)
 	var sum [sha256.Size]byte
-	return &Entry{O: o, LastT: lastT, Spans: spans, key: key, hash: [16]byte(d.Sum(sum[:0])[:16])}
+	e.hash = [16]byte(long.Sum(sum[:0])[:16])
+	return e
 }

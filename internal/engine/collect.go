@@ -253,6 +253,7 @@ func (e *Engine) restore() {
 	}
 	e.clock.Restore(s.Clock)
 	e.root.Store(&Root{Ctx: s.Root.Ctx})
+	e.w = writer{}
 	for it := range s.Root.Tree.All() {
 		n := *it
 		n.Hidden = false

@@ -84,32 +84,30 @@ func (e *Engine) write(tx Tx) error {
 			return err
 		}
 	}
-	t := e.clock.Next(e.above(tx)...)
+	t := e.clock.Next(e.above(tx))
 	for _, w := range tx.Writes {
 		e.commitCell(w, t)
 	}
 	return nil
 }
 
-// above lists the times that a version of tx must be above.
-func (e *Engine) above(tx Tx) []hlc.Time {
-	var out []hlc.Time
+// above is the time that a version of tx must be above.
+func (e *Engine) above(tx Tx) (t hlc.Time) {
 	for _, w := range tx.Writes {
 		if s := e.at(w.Addr); s != nil {
-			out = append(out, s.Ver.T, s.OrdT())
+			t = max(t, s.Ver.T, s.OrdT())
 		}
-		key := w.Addr.Key()
-		if f := e.at(cell.FloorOf(key)); f != nil {
-			out = append(out, f.Ver.T, f.OrdT())
+		if f := e.at(w.Addr.Floor()); f != nil {
+			t = max(t, f.Ver.T, f.OrdT())
 		}
-		if w.Addr == cell.FloorOf(key) {
-			lo, hi := cell.KeyRange(key)
+		if w.Addr.IsFloor() {
+			lo, hi := cell.KeyRange(w.Addr.Key())
 			for s := range e.tree().Range(lo, hi) {
-				out = append(out, s.Ver.T, s.OrdT(), s.BornT())
+				t = max(t, s.Ver.T, s.OrdT(), s.BornT())
 			}
 		}
 	}
-	return out
+	return t
 }
 
 func (e *Engine) commitCell(w Write, t hlc.Time) {
@@ -132,7 +130,7 @@ func (e *Engine) commitCell(w Write, t hlc.Time) {
 		spec.Prev, spec.PrevCut = e.replaced(w, cur)
 	}
 	c := cell.New(spec)
-	e.hasher.Seal(c)
+	e.sealer.Seal(c)
 	e.enter(c)
 	if cur != nil {
 		e.outlived(cur.Dot(), t)
@@ -149,33 +147,46 @@ func (e *Engine) commitCell(w Write, t hlc.Time) {
 // cell under a Floor also what the Floor removed, so that its readers know
 // that its author had seen it.
 func (e *Engine) replaced(w Write, cur *cell.Stored) ([]cell.Run, bool) {
-	var chain []*cell.Stored
-	key := w.Addr.Key()
-	floor := e.at(cell.FloorOf(key))
+	var room [2]*cell.Stored
+	chain := room[:0]
 	if cur != nil {
 		chain = append(chain, cur)
 	}
-	if w.Addr == cell.FloorOf(key) {
-		lo, hi := cell.KeyRange(key)
-		for s := range e.tree().Range(lo, hi) {
-			if s != cur {
-				chain = append(chain, s)
-			}
-		}
-		slices.SortStableFunc(chain, func(a, b *cell.Stored) int { return -a.Ver.Compare(b.Ver) })
+	floor := cur
+	if w.Addr.IsFloor() {
+		chain = e.underKey(w.Addr.Key(), cur)
+	} else {
+		floor = e.at(w.Addr.Floor())
 	}
-	lists := make([][]cell.Run, 0, 3*len(chain)+2)
+	var m cell.Merge
 	for _, s := range chain {
-		lists = append(lists, []cell.Run{cell.RunOf(s.Dot())})
+		m.Add(cell.RunOf(s.Dot()))
 	}
 	if floor != nil && floor != cur {
 		chain = append(chain, floor)
 	}
 	cut := false
 	for _, s := range chain {
-		lists = append(lists, s.Under, s.PrevRuns())
+		m.Add(s.Under...)
+		m.Add(s.PrevRuns()...)
 		cut = cut || s.PrevWasCut()
 	}
-	runs, more := cell.MergeRuns(lists...)
+	runs, more := m.Runs()
 	return runs, cut || more
+}
+
+// underKey lists the cells of a key, its Floor among them, newest first.
+func (e *Engine) underKey(key string, floor *cell.Stored) []*cell.Stored {
+	var chain []*cell.Stored
+	if floor != nil {
+		chain = append(chain, floor)
+	}
+	lo, hi := cell.KeyRange(key)
+	for s := range e.tree().Range(lo, hi) {
+		if s != floor {
+			chain = append(chain, s)
+		}
+	}
+	slices.SortStableFunc(chain, func(a, b *cell.Stored) int { return -a.Ver.Compare(b.Ver) })
+	return chain
 }

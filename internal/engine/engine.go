@@ -42,11 +42,12 @@ type Root struct {
 type Engine struct {
 	cfg    Config
 	hasher cell.Hasher
+	sealer cell.Sealer // of own writes
 	clock  *hlc.Clock
 	root   atomic.Pointer[Root]
 
 	now hlc.Reading // of the present Step
-	fx  *Effects    // of the present Step
+	fx  Effects     // of the present Step
 	w   writer      // the editors of the present Step
 
 	counter uint64              // N of the last own cell
@@ -77,6 +78,7 @@ func New(cfg Config) *Engine {
 		started: never,
 		lastYes: -1,
 	}
+	e.sealer.Hasher = &e.hasher
 	e.clock.Slew = cfg.Plant == PlantSlew
 	e.root.Store(&Root{})
 	e.peers = newRing(cfg.Name)
@@ -125,7 +127,7 @@ func (e *Engine) Step(now hlc.Reading, in Input) Effects {
 // begin opens a Step.
 func (e *Engine) begin(now hlc.Reading) {
 	e.now = now
-	e.fx = &Effects{}
+	e.fx = Effects{}
 	e.clock.Observe(now)
 	if e.started == never {
 		e.started = now.Mono
@@ -161,9 +163,9 @@ func (e *Engine) runDue() {
 func (e *Engine) end() Effects {
 	e.publish()
 	e.push.flush()
-	fx := *e.fx
+	fx := e.fx
 	fx.Root = e.root.Load()
-	e.fx = nil
+	e.fx = Effects{}
 	fx.Wake = min(e.gcDue, e.ctxDue, e.expiryDue(), e.push.due(), e.sync.due())
 	if !e.ready {
 		fx.Wake = min(fx.Wake, e.started+e.cfg.JoinWait)

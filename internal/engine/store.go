@@ -8,8 +8,8 @@ import (
 	"github.com/starlingkv/starling/internal/tree"
 )
 
-// writer holds the editors of one Step. They are opened by the first change
-// and published together at the end of the Step.
+// writer holds the editors. They are opened by the first change of a Step and
+// published together at its end; between two Steps they are at the Root.
 type writer struct {
 	open    bool
 	dirty   bool // the tree changed: the revision rises
@@ -23,7 +23,10 @@ type writer struct {
 func (e *Engine) edit() *writer {
 	if !e.w.open {
 		r := e.root.Load()
-		e.w = writer{open: true, rev: r.Rev + 1, tree: r.Tree.Edit(), ctx: r.Ctx.Edit()}
+		if e.w.tree == nil {
+			e.w = writer{tree: r.Tree.Edit(), ctx: r.Ctx.Edit()}
+		}
+		e.w.open, e.w.rev = true, r.Rev+1
 	}
 	return &e.w
 }
@@ -38,7 +41,7 @@ func (e *Engine) publish() {
 		r.Rev = e.w.rev
 	}
 	e.fx.Changed = e.w.changed
-	e.w = writer{}
+	e.w = writer{tree: e.w.tree, ctx: e.w.ctx}
 	e.root.Store(r)
 }
 

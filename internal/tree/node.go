@@ -27,9 +27,24 @@ type innerNode[T Item] struct {
 	slots [maxFill + 1]*node[T]
 }
 
+// fewFill is how many items the smaller of two sizes of a leaf holds, which is
+// that of trees of few items.
+const fewFill = 8
+
+type smallNode[T Item] struct {
+	node[T]
+	slots [fewFill]T
+}
+
 // newLeaf makes a leaf of a copy of items; its keys and its aggregate have yet
 // to be set.
 func newLeaf[T Item](o *owner, items []T) *node[T] {
+	if len(items) < fewFill {
+		l := &smallNode[T]{}
+		l.owner = o
+		l.items = append(l.slots[:0], items...)
+		return &l.node
+	}
 	l := &leafNode[T]{}
 	l.owner = o
 	l.items = append(l.slots[:0], items...)
