@@ -5,29 +5,67 @@ import (
 	"testing"
 
 	"github.com/starlingkv/starling"
+	"github.com/starlingkv/starling/crdt"
+	"github.com/starlingkv/starling/kv"
 )
 
-func BenchmarkGet(b *testing.B) {
-	n := open(b, starling.Options{Name: "a"})
-	c := texts(n)
-	for i := range 10_000 {
-		put(b, c, fmt.Sprintf("key/%05d", i), "value")
+// benchKeys is what the node of a benchmark holds, in registers of 100 bytes.
+const benchKeys = 100_000
+
+// loadedNode is a node that holds the keys, alone.
+func loadedNode(b *testing.B) (*starling.Client, []string) {
+	b.Helper()
+	c := open(b, starling.Options{Name: "a"}).Client(crdt.Register(kv.Bytes))
+	keys := make([]string, benchKeys)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("tenants/%08d", i)
+		if i < 10 {
+			keys[i] = fmt.Sprintf("few/%012d", i)
+		}
+		if _, err := c.Put(b.Context(), keys[i], make([]byte, 100)); err != nil {
+			b.Fatal(err)
+		}
 	}
 	b.ReportAllocs()
-	for b.Loop() {
-		if v, err := c.Get(b.Context(), "key/05000"); v == nil || err != nil {
+	b.ResetTimer()
+	return c, keys
+}
+
+func BenchmarkGet(b *testing.B) {
+	c, keys := loadedNode(b)
+	for i := 0; b.Loop(); i++ {
+		if v, err := c.Get(b.Context(), keys[i*7919%benchKeys]); v == nil || err != nil {
 			b.Fatal(v, err)
 		}
 	}
 }
 
 func BenchmarkPut(b *testing.B) {
-	n := open(b, starling.Options{Name: "a"})
-	c := texts(n)
-	b.ReportAllocs()
+	c, keys := loadedNode(b)
+	value := make([]byte, 100)
 	for i := 0; b.Loop(); i++ {
-		if _, err := c.Put(b.Context(), fmt.Sprintf("key/%05d", i%10_000), "value"); err != nil {
+		if _, err := c.Put(b.Context(), keys[i*7919%benchKeys], value); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkCAS(b *testing.B) {
+	c, keys := loadedNode(b)
+	values := [2][]byte{make([]byte, 100), make([]byte, 99)}
+	for i := 0; b.Loop(); i++ {
+		err := c.CAS(b.Context(), keys[0], func(any) (any, bool, error) { return values[i%2], true, nil })
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkList(b *testing.B) {
+	c, _ := loadedNode(b)
+	for b.Loop() {
+		if l, err := c.List(b.Context(), "few/"); len(l) != 10 || err != nil {
+			b.Fatal(l, err)
 		}
 	}
 }
