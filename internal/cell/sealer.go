@@ -3,7 +3,6 @@ package cell
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"hash"
 
 	"github.com/starlingkv/starling/internal/hlc"
 )
@@ -45,30 +44,34 @@ func (s *Sealer) empty() []byte {
 func (s *Sealer) Entry(o Origin, lastT hlc.Time, spans []Span) *Entry {
 	u64 := binary.BigEndian.AppendUint64
 	b := u64(s.empty(), uint64(o))
-	key := string(b)
+	e := &Entry{O: o, LastT: lastT, Spans: spans, key: string(b)}
 	b = u64(b, uint64(lastT))
 	b = u64(b, uint64(len(spans)))
-	var long hash.Hash // of more than the buffer holds
+	if len(b)+16*len(spans) > scratch {
+		e.hash = sumLong(b, spans)
+		return e
+	}
 	for _, sp := range spans {
-		b = u64(b, sp.From)
-		b = u64(b, sp.Len)
+		b = u64(u64(b, sp.From), sp.Len)
+	}
+	s.buf = b
+	sum := sha256.Sum256(b)
+	e.hash = [16]byte(sum[:16])
+	return e
+}
+
+// sumLong is the hash of an entry that the buffer has no room for, begun in b.
+func sumLong(b []byte, spans []Span) [16]byte {
+	d := sha256.New()
+	for _, sp := range spans {
+		b = binary.BigEndian.AppendUint64(b, sp.From)
+		b = binary.BigEndian.AppendUint64(b, sp.Len)
 		if len(b) >= scratch {
-			if long == nil {
-				long = sha256.New()
-			}
-			long.Write(b)
+			d.Write(b)
 			b = b[:0]
 		}
 	}
-	s.buf = b
-	e := &Entry{O: o, LastT: lastT, Spans: spans, key: key}
-	if long == nil {
-		sum := sha256.Sum256(b)
-		e.hash = [16]byte(sum[:16])
-		return e
-	}
-	long.Write(b)
+	d.Write(b)
 	var sum [sha256.Size]byte
-	e.hash = [16]byte(long.Sum(sum[:0])[:16])
-	return e
+	return [16]byte(d.Sum(sum[:0])[:16])
 }
