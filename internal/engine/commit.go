@@ -2,7 +2,9 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/starlingkv/starling/internal/cell"
 	"github.com/starlingkv/starling/internal/hlc"
@@ -53,6 +55,12 @@ type Write struct {
 	Born  hlc.Time // since when a counter counts, if that is longer than this write
 	Ext   []byte
 
+	// Place is where the write wants to stand in the order of its address, for
+	// values that bring an order of their own; zero: at its time. It is raised
+	// above what the writer has seen, the stored cell and the Floor, and must not
+	// be further ahead than a clock may be.
+	Place hlc.Time
+
 	// Observed makes a tombstone one of the cell that stands at the address, and
 	// of no other: it has the cell's place in the order and wins it by Tomb, so
 	// that whatever was written there without having been seen stands above it.
@@ -78,6 +86,12 @@ func (e *Engine) write(tx Tx) error {
 	}
 	if tx.mixed() {
 		return ErrMixed
+	}
+	for _, w := range tx.Writes {
+		if e.clock.TooFar(w.Place) {
+			return fmt.Errorf("%w: %q is written with the time %v, which peers would refuse: check what sets it",
+				hlc.ErrSkew, w.Addr, time.UnixMilli(w.Place.Milli()).UTC())
+		}
 	}
 	if tx.Check != nil {
 		if err := tx.Check(e.root.Load()); err != nil {
@@ -121,6 +135,9 @@ func (e *Engine) commitCell(w Write, t hlc.Time) {
 		Codec: w.Codec, Body: w.Body, Tomb: w.Tomb, Exp: w.Exp, Ext: w.Ext,
 		Born: w.Born,
 	}
+	if w.Place != 0 {
+		spec.Ord = e.placed(w, spec.Ver)
+	}
 	if w.Observed {
 		spec.Ver.O, spec.Ver.N = cur.Ver.O, cur.Ver.N
 		spec.Ord, spec.Born = cur.OrdT(), cur.BornT()
@@ -140,6 +157,21 @@ func (e *Engine) commitCell(w Write, t hlc.Time) {
 		e.sweep(c)
 	}
 	e.push.learned(c, ownWrite)
+}
+
+// placed is the place of a write that asks for one: where it wants to be, if
+// that is above the Floor of its key and the cell at its address. Above a Floor
+// two writes keep the order in which their logical counters put them.
+func (e *Engine) placed(w Write, v cell.Ver) hlc.Time {
+	at := w.Place
+	if f := e.at(w.Addr.Floor()); f != nil && at <= f.OrdT() {
+		at = f.OrdT().Next() + hlc.Time(at.Logical())
+	}
+	cur := e.at(w.Addr)
+	if cur == nil || at > cur.OrdT() || at == cur.OrdT() && v.Dot().Compare(cur.Ver.Dot()) > 0 {
+		return at
+	}
+	return cur.OrdT().Next()
 }
 
 // replaced is the Prev of a write: every dot this node knows to stand below it
