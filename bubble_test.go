@@ -53,6 +53,9 @@ func clusterIn(t testing.TB, network *member.Memory, names ...string) []*starlin
 func TestContract(t *testing.T) {
 	kvtest.Run(t, kvtest.Suite{
 		Around: synctest.Test,
+		Unmoved: unmovedOn(func(t testing.TB) *starling.Node {
+			return openIn(t, member.NewMemory(1), starling.Options{Name: "a"})
+		}),
 		New: func(t testing.TB, log *slog.Logger) kvtest.Store {
 			return storeOf(t, openIn(t, member.NewMemory(1), starling.Options{Name: "a", Logger: log}))
 		},

@@ -120,7 +120,10 @@ func (m *merger) CAS(ctx context.Context, key string, f func(in any) (out any, r
 			return kv.CASKept, nil
 		}
 		plan, err := m.kind.Plan(crdt.Intent{Read: seen.root.Tree, Key: key, Out: out, Self: seen.self, Term: term})
-		if err != nil {
+		switch {
+		case errors.Is(err, kv.ErrNoChange):
+			return kv.CASNoChange, nil
+		case err != nil:
 			return kv.CASFailed, err
 		}
 		return m.swap(ctx, seen, plan, ttl)
@@ -169,7 +172,7 @@ func fits(plan crdt.Plan) error {
 func writesOf(plan crdt.Plan, exp int64) []engine.Write {
 	out := make([]engine.Write, len(plan.Edits))
 	for i, e := range plan.Edits {
-		out[i] = engine.Write{Addr: e.Addr, Codec: e.Codec, Body: e.Body, Tomb: e.Tomb, Observed: e.Observed, Born: e.Born}
+		out[i] = engine.Write{Addr: e.Addr, Codec: e.Codec, Body: e.Body, Tomb: e.Tomb, Observed: e.Observed, Born: e.Born, Place: e.Place}
 		if !e.Tomb {
 			out[i].Exp = exp
 		}

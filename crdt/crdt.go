@@ -9,7 +9,8 @@
 // A Kind is what a node's Client method takes. Register is for any value; MapOf,
 // SetOf, Counters and Maxima are for values of which concurrent writes are
 // joined. Their values, *Map, *Set, *Counter and *Max, are views that cost
-// nothing to take and are the caller's own. Every kind has a Codec too, for the
+// nothing to take and are the caller's own. MergeableOf takes values that bring
+// a merge of their own. Every kind has a Codec too, for the
 // whole value, so that the same code runs on stores that know nothing of cells.
 package crdt
 

@@ -82,6 +82,7 @@ type Edit struct {
 	Tomb     bool
 	Observed bool     // the tombstone of what stands there, and of nothing later
 	Born     hlc.Time // of a counter
+	Place    hlc.Time // of a value that brings its own order
 }
 
 // place is where the value of a key stands in one version of the cells.

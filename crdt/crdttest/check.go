@@ -190,7 +190,7 @@ func (s *story) survivesItsCodec() error {
 	if _, err := r.write("copy", v); err != nil {
 		return fmt.Errorf("writing %s: %w", want, err)
 	}
-	if got, err := r.encoded("copy"); err != nil || got != want {
+	if got, err := r.encoded("copy"); err != nil || got != want && !(got == "absent" && s.empty([]byte(want))) {
 		return fmt.Errorf("writing: %s becomes %s: %w", want, got, err)
 	}
 	return nil

@@ -109,7 +109,7 @@ func (r *replica) plan(key string, v any) (writes []engine.Write, err error) {
 		}
 		for _, e := range plan.Edits {
 			writes = append(writes, engine.Write{
-				Addr: e.Addr, Codec: e.Codec, Body: e.Body, Tomb: e.Tomb, Observed: e.Observed, Born: e.Born,
+				Addr: e.Addr, Codec: e.Codec, Body: e.Body, Tomb: e.Tomb, Observed: e.Observed, Born: e.Born, Place: e.Place,
 			})
 		}
 	case crdt.Flat:
