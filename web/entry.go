@@ -69,15 +69,29 @@ func (h *Handler) look(ctx context.Context, key string) (kv.Entry, error) {
 }
 
 // lookToWrite is look for a writer: on a node that starts it waits as a write does, since what is not here yet may come with
-// the first reconciliation.
-func (h *Handler) lookToWrite(ctx context.Context, key string) (kv.Entry, error) {
+// the first reconciliation. It says so at once, by the status 102: who gives up meanwhile knows what for.
+func (h *Handler) lookToWrite(ctx context.Context, waits waiter, key string) (kv.Entry, error) {
 	if !h.cfg.Node.Ready() {
+		waits.tell()
 		// No version is this one, so it waits and removes nothing.
 		if err := h.reads.Remove(ctx, key, kv.IfVersion("none")); err != nil && !errors.Is(err, kv.ErrConflict) {
 			return kv.Entry{}, err
 		}
 	}
 	return h.look(ctx, key)
+}
+
+// waiter is who waits for the answer to a request.
+type waiter struct {
+	w http.ResponseWriter
+	r *http.Request
+}
+
+// tell tells it that the node has the request, and cannot answer yet.
+func (t waiter) tell() {
+	if t.r.ProtoAtLeast(1, 1) { // before, there was but one answer
+		t.w.WriteHeader(http.StatusProcessing)
+	}
 }
 
 func (h *Handler) get(w http.ResponseWriter, r *http.Request, key string) error {
@@ -180,7 +194,7 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request, key string) error 
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.WriteWait)
 	defer cancel()
-	before, err := h.lookToWrite(ctx, key)
+	before, err := h.lookToWrite(ctx, waiter{w, r}, key)
 	if err != nil {
 		return err
 	}
@@ -227,7 +241,7 @@ func (h *Handler) delete(w http.ResponseWriter, r *http.Request, key string) err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.WriteWait)
 	defer cancel()
-	e, err := h.lookToWrite(ctx, key)
+	e, err := h.lookToWrite(ctx, waiter{w, r}, key)
 	switch {
 	case err != nil:
 		return err

@@ -148,7 +148,7 @@ func relayPackets(from net.PacketConn, to string) {
 }
 
 // freeAddr is an address that was free a moment ago, for a node that tells others another one.
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

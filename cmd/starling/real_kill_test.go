@@ -63,7 +63,7 @@ func TestRealKill(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d writes to %d keys were acknowledged; %d were lost, all of the killed server, the oldest %v before the kill", acknowledged, keys, lost, oldest)
+	t.Logf("%d writes to %d keys were acknowledged; %d were lost, the oldest %v before the kill", acknowledged, keys, lost, oldest)
 	if acknowledged < 1000 {
 		t.Errorf("%d writes are no load", acknowledged)
 	}

@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/starlingkv/starling/kv"
@@ -89,9 +92,10 @@ func (b *body) Close() error {
 
 // exchange sends the call and reads the whole answer, at most limit bytes of it.
 func (s *server) exchange(ctx context.Context, c call, limit int64) (http.Header, []byte, error) {
-	resp, err := s.send(ctx, c)
+	var told interim
+	resp, err := s.send(told.listen(ctx), c)
 	if err != nil {
-		return nil, nil, s.outcome(ctx, err)
+		return nil, nil, told.outcome(s.outcome(ctx, err))
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
@@ -102,6 +106,27 @@ func (s *server) exchange(ctx context.Context, c call, limit int64) (http.Header
 		return nil, nil, fmt.Errorf("the answer of the server is longer than %d bytes", limit)
 	}
 	return resp.Header, b, nil
+}
+
+// interim is whether the server has said, before its answer, that a write waits for a node that starts.
+type interim struct{ waits atomic.Bool }
+
+// listen returns a ctx for the request that hears of it.
+func (i *interim) listen(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
+		if code == http.StatusProcessing {
+			i.waits.Store(true)
+		}
+		return nil
+	}})
+}
+
+// outcome is the error of a request that ended with err: if it waited for a node that starts, it says so.
+func (i *interim) outcome(err error) error {
+	if i.waits.Load() && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return fmt.Errorf("%w: %w", kv.ErrNotReady, err)
+	}
+	return err
 }
 
 // broken says why no answer came.
