@@ -1,7 +1,7 @@
 # Everything a contributor runs. `make` alone lists the targets.
 #
 # LABS names every module under lab/: modules_test.go reads this line, so a module that is on no list is a failing test.
-LABS := lab/dskit lab/dskit/bench
+LABS := lab/dskit lab/dskit/bench lab/stores
 
 FROM     ?= 1
 SEEDS    ?= 500
