@@ -3,6 +3,7 @@ module github.com/starlingkv/starling
 go 1.26.0
 
 require (
+	github.com/creack/pty v1.1.24
 	github.com/hashicorp/go-sockaddr v1.0.7
 	github.com/hashicorp/memberlist v0.6.0
 	github.com/miekg/dns v1.1.72

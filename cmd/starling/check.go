@@ -56,9 +56,9 @@ func (p *program) checkCommand() *cobra.Command {
 }
 
 func (p *program) showJudgement(v judgement) error {
-	word := "OK"
+	word, colour := "OK", green
 	if !v.OK {
-		word = "CRITICAL"
+		word, colour = "CRITICAL", red
 	}
 	var err error
 	switch f := p.format(asTable); {
@@ -68,7 +68,7 @@ func (p *program) showJudgement(v judgement) error {
 		_, err = fmt.Fprintln(p.out, word)
 	default:
 		said := append([]string{fmt.Sprintf("%d of %d agree", v.Agree, v.Members)}, v.Troubles...)
-		_, err = fmt.Fprintf(p.out, "%s %s: %s\n", word, v.Node, strings.Join(said, "; "))
+		_, err = fmt.Fprintf(p.out, "%s %s: %s\n", p.paint(colour, word), v.Node, strings.Join(said, "; "))
 	}
 	return err
 }

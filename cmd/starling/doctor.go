@@ -144,7 +144,7 @@ func (p *program) showFindings(x web.Examination, found []finding) error {
 		return err
 	}
 	for _, one := range found {
-		if _, err := fmt.Fprintf(p.out, "%-11s %s: %s\n            next: %s\n", one.Kind, one.About, one.Detail, one.Next); err != nil {
+		if _, err := fmt.Fprintf(p.out, "%s %s: %s\n            next: %s\n", p.paint(red, fmt.Sprintf("%-11s", one.Kind)), one.About, one.Detail, one.Next); err != nil {
 			return err
 		}
 	}

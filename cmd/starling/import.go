@@ -51,7 +51,7 @@ func (p *program) importCommand() *cobra.Command {
 			}
 			defer client.Close()
 			im := &importer{store: client.Backend(), timeout: p.global.timeout, began: time.Now()}
-			err = im.run(c.Context(), in, p.err)
+			err = im.run(c.Context(), in, &statusLine{out: p.err, tty: p.talks})
 			if err != nil {
 				return err
 			}
@@ -101,7 +101,7 @@ func (im *importer) String() string {
 }
 
 // run reads in to its end. A key is always with the same writer, so that its last line wins.
-func (im *importer) run(ctx context.Context, in io.Reader, talk io.Writer) error {
+func (im *importer) run(ctx context.Context, in io.Reader, far *statusLine) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	lanes := make([]chan line, writers)
@@ -118,7 +118,7 @@ func (im *importer) run(ctx context.Context, in io.Reader, talk io.Writer) error
 		})
 	}
 	said := make(chan struct{})
-	go im.progress(ctx, talk, said)
+	go im.progress(ctx, far, said)
 	err := im.read(ctx, in, lanes)
 	for _, lane := range lanes {
 		close(lane)
@@ -129,10 +129,11 @@ func (im *importer) run(ctx context.Context, in io.Reader, talk io.Writer) error
 	}
 	cancel(nil)
 	<-said
+	far.clear()
 	if err != nil {
 		return fmt.Errorf("after %s: %w", im, err)
 	}
-	fmt.Fprintf(talk, "imported %s\n", im)
+	fmt.Fprintf(far.out, "imported %s\n", im)
 	return nil
 }
 
@@ -247,7 +248,7 @@ func (im *importer) write(ctx context.Context, l line) error {
 }
 
 // progress says now and then how far the import is.
-func (im *importer) progress(ctx context.Context, talk io.Writer, said chan<- struct{}) {
+func (im *importer) progress(ctx context.Context, far *statusLine, said chan<- struct{}) {
 	defer close(said)
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
@@ -256,7 +257,7 @@ func (im *importer) progress(ctx context.Context, talk io.Writer, said chan<- st
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			fmt.Fprintf(talk, "importing: %s\n", im)
+			far.show("importing: " + im.String())
 		}
 	}
 }

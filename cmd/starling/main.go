@@ -23,6 +23,7 @@ func main() {
 		out:    os.Stdout,
 		err:    os.Stderr,
 		tty:    term.IsTerminal(int(os.Stdout.Fd())),
+		talks:  term.IsTerminal(int(os.Stderr.Fd())),
 		asks:   term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
 		getenv: os.Getenv,
 	}
@@ -36,6 +37,7 @@ type program struct {
 	in       io.Reader
 	out, err io.Writer
 	tty      bool // out is a terminal
+	talks    bool // err is a terminal
 	asks     bool // there is somebody to ask: in and err are a terminal
 	getenv   func(string) string
 

@@ -139,20 +139,6 @@ func TestUnauthorised(t *testing.T) {
 	}
 }
 
-func TestTerminal(t *testing.T) {
-	_, addr := fixture(t, goodStatus())
-	onTTY := func(p *program) { p.tty = true }
-	if got := run(t, addr, "", onTTY, "get", "b"); got.out != "text\n" {
-		t.Errorf("get: got %q, want a line break before the prompt", got.out)
-	}
-	if got := run(t, addr, "", onTTY, "get", "a/1"); got.out != "one\n" {
-		t.Errorf("get: got %q, want no second line break", got.out)
-	}
-	if got := run(t, addr, "", onTTY, "watch", "b", "--once"); got.out != "put     b  text\n" {
-		t.Errorf("watch: got %q, want a line for people", got.out)
-	}
-}
-
 // TestEnvironment gives flags by their variables: the line goes before them, they before the default.
 func TestEnvironment(t *testing.T) {
 	_, addr := fixture(t, goodStatus())

@@ -105,10 +105,10 @@ func (p *program) event(f format, ev kv.Event) error {
 	case asTable:
 		switch ev.Kind {
 		case kv.Put:
-			_, err := io.WriteString(p.out, "put     "+ev.Key+"  "+shown(rawOf(ev.Entry))+"\n")
+			_, err := io.WriteString(p.out, p.paint(green, "put")+"     "+ev.Key+"  "+shown(rawOf(ev.Entry))+"\n")
 			return err
 		case kv.Delete:
-			_, err := io.WriteString(p.out, "delete  "+ev.Key+"\n")
+			_, err := io.WriteString(p.out, p.paint(yellow, "delete")+"  "+ev.Key+"\n")
 			return err
 		}
 		return nil
