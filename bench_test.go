@@ -15,8 +15,17 @@ const benchKeys = 100_000
 // loadedNode is a node that holds the keys, alone.
 func loadedNode(b *testing.B) (*starling.Client, []string) {
 	b.Helper()
+	c, keys := holding(b, benchKeys)
+	b.ReportAllocs()
+	b.ResetTimer()
+	return c, keys
+}
+
+// holding is a node that holds some keys, of which ten are "few/".
+func holding(b testing.TB, size int) (*starling.Client, []string) {
+	b.Helper()
 	c := open(b, starling.Options{Name: "a"}).Client(crdt.Register(kv.Bytes))
-	keys := make([]string, benchKeys)
+	keys := make([]string, size)
 	for i := range keys {
 		keys[i] = fmt.Sprintf("tenants/%08d", i)
 		if i < 10 {
@@ -26,9 +35,29 @@ func loadedNode(b *testing.B) (*starling.Client, []string) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportAllocs()
-	b.ResetTimer()
 	return c, keys
+}
+
+// TestRegistersAllocateLittle holds what the benchmarks show: reading a register
+// of bytes takes its box, a list its keys, and a CAS what the tree's depth asks.
+func TestRegistersAllocateLittle(t *testing.T) {
+	c, keys := holding(t, 2_000)
+	ctx, values, i := t.Context(), [2][]byte{make([]byte, 100), make([]byte, 99)}, 0
+	for name, op := range map[string]struct {
+		most float64
+		do   func()
+	}{
+		"Get":  {1, func() { _, _ = c.Get(ctx, keys[1000]) }},
+		"List": {6, func() { _, _ = c.List(ctx, "few/") }},
+		"CAS": {32, func() {
+			i++
+			_ = c.CAS(ctx, keys[0], func(any) (any, bool, error) { return values[i%2], true, nil })
+		}},
+	} {
+		if got := testing.AllocsPerRun(200, op.do); got > op.most {
+			t.Errorf("%s allocates %v times, want at most %v", name, got, op.most)
+		}
+	}
 }
 
 func BenchmarkGet(b *testing.B) {

@@ -222,6 +222,16 @@ func (n *Node) usable() error {
 	}
 }
 
+// takesWrites reports that awaitWritable would not wait.
+func (n *Node) takesWrites() bool {
+	select {
+	case <-n.life.writable:
+		return n.usable() == nil && n.Err() == nil
+	default:
+		return false
+	}
+}
+
 // awaitWritable waits until writes are taken.
 func (n *Node) awaitWritable(ctx context.Context) error {
 	select {

@@ -41,8 +41,9 @@ type Flat interface {
 	Kind
 
 	// Whole puts the value of a key together from its visible cells of the kind's
-	// class, of which there is at least one.
-	Whole(cells []*cell.Stored) Whole
+	// class: it is what the cells so far have made, the zero Whole of none, and one
+	// more.
+	Whole(soFar Whole, c *cell.Stored) Whole
 
 	// Change lists the cells to write so that a key with the given visible cells
 	// holds the encoded value.

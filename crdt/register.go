@@ -27,14 +27,11 @@ func (register) sealed()           {}
 
 // Whole takes the newest cell. There is one, unless a later version has put
 // others of this class beside it.
-func (register) Whole(cells []*cell.Stored) Whole {
-	last := cells[0]
-	for _, c := range cells[1:] {
-		if c.Ver.Compare(last.Ver) > 0 {
-			last = c
-		}
+func (register) Whole(soFar Whole, c *cell.Stored) Whole {
+	if soFar.Last != nil && c.Ver.Compare(soFar.Last.Ver) <= 0 {
+		return soFar
 	}
-	return Whole{Body: last.Body, Codec: last.Codec, Last: last, Exp: last.ExpMS()}
+	return Whole{Body: c.Body, Codec: c.Codec, Last: c, Exp: c.ExpMS()}
 }
 
 func (r register) Change(_ []*cell.Stored, body []byte) []Part {

@@ -37,7 +37,10 @@ func TestRegisterShowsTheNewest(t *testing.T) {
 		{stored("r", 5, "new"), stored("r2", 3, "old")},
 		{stored("r", 3, "old"), stored("r2", 5, "new")},
 	} {
-		got := kind.Whole(cells)
+		var got crdt.Whole
+		for _, c := range cells {
+			got = kind.Whole(got, c)
+		}
 		if string(got.Body) != "new" || got.Codec != "string" || got.Exp != 50 || got.Last.Ver.N != 5 {
 			t.Errorf("got %+v, want the newest", got)
 		}

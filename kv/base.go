@@ -30,6 +30,12 @@ type Backend interface {
 	Feed(ctx context.Context, sel Selection) iter.Seq2[Event, error]
 }
 
+// RawLoader is a [Backend] that has a shorter way to the value than Load. Base takes it for Get.
+type RawLoader interface {
+	// LoadRaw returns the encoded value of the key, nil if the key is absent, and the codec it was written with.
+	LoadRaw(ctx context.Context, key string) (raw Raw, codec string, err error)
+}
+
 // Selection says which keys are meant: the one Key if it is set, else those with the Prefix that are greater than After.
 type Selection struct {
 	Key      string
@@ -42,6 +48,7 @@ type Selection struct {
 type Base struct {
 	kit   Kit
 	store Backend
+	raw   RawLoader // the store, if it is one
 	codec Codec
 }
 
@@ -50,7 +57,8 @@ func NewBase(store Backend, codec Codec, log *slog.Logger) *Base {
 	if codec == nil {
 		panic("kv: nil codec")
 	}
-	return &Base{kit: Kit{Log: log}, store: store, codec: codec}
+	raw, _ := store.(RawLoader)
+	return &Base{kit: Kit{Log: log}, store: store, raw: raw, codec: codec}
 }
 
 // List is part of [Client].
@@ -58,18 +66,30 @@ func (b *Base) List(ctx context.Context, prefix string) ([]string, error) {
 	if err := Ended(ctx); err != nil {
 		return nil, Wrap("list", prefix, err)
 	}
-	var keys []string
-	for e, err := range b.store.Scan(ctx, Selection{Prefix: prefix, KeysOnly: true}) {
-		if err != nil {
-			return nil, Wrap("list", prefix, err)
-		}
-		keys = append(keys, e.Key)
+	var l struct {
+		keys []string
+		err  error
 	}
-	return keys, nil
+	b.store.Scan(ctx, Selection{Prefix: prefix, KeysOnly: true})(func(e Entry, err error) bool {
+		if err != nil {
+			l.keys, l.err = nil, err
+			return false
+		}
+		if l.keys == nil {
+			l.keys = make([]string, 0, 16) // at once what most lists need
+		}
+		l.keys = append(l.keys, e.Key)
+		return true
+	})
+	return l.keys, Wrap("list", prefix, l.err)
 }
 
 // Get is part of [Client].
 func (b *Base) Get(ctx context.Context, key string) (any, error) {
+	if b.raw != nil {
+		v, err := b.getRaw(ctx, key)
+		return v, Wrap("get", key, err)
+	}
 	e, err := b.load(ctx, key)
 	if err == nil && e.Version != "" {
 		e, err = b.open(e)
@@ -78,6 +98,17 @@ func (b *Base) Get(ctx context.Context, key string) (any, error) {
 		return nil, Wrap("get", key, err)
 	}
 	return e.Value, nil
+}
+
+func (b *Base) getRaw(ctx context.Context, key string) (any, error) {
+	if err := check(ctx, key); err != nil {
+		return nil, err
+	}
+	raw, codec, err := b.raw.LoadRaw(ctx, key)
+	if raw == nil || err != nil {
+		return nil, err
+	}
+	return b.decode(raw, codec)
 }
 
 // Delete is part of [Client].
@@ -261,16 +292,21 @@ func (b *Base) encode(key string, v any, w Write) (Entry, error) {
 
 // open decodes the value of a present raw entry. On an error the value stays raw.
 func (b *Base) open(e Entry) (Entry, error) {
-	if e.Codec != "" && e.Codec != b.codec.CodecID() {
-		return e, fmt.Errorf("%w: the key holds %q, not %q", ErrType, e.Codec, b.codec.CodecID())
-	}
 	raw, _ := e.Value.(Raw)
-	v, err := DecodeWith(b.codec, raw)
+	v, err := b.decode(raw, e.Codec)
 	if err != nil {
 		return e, err
 	}
 	e.Value = v
 	return e, nil
+}
+
+// decode decodes what was written with a codec, as far as the store knows.
+func (b *Base) decode(raw Raw, codec string) (any, error) {
+	if codec != "" && codec != b.codec.CodecID() {
+		return nil, fmt.Errorf("%w: the key holds %q, not %q", ErrType, codec, b.codec.CodecID())
+	}
+	return DecodeWith(b.codec, raw)
 }
 
 // events decodes what the store feeds, and counts the watcher.

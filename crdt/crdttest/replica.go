@@ -64,9 +64,18 @@ func (r *replica) read(key string) (any, error) {
 		if len(cells) == 0 {
 			return nil, nil
 		}
-		return kind.Codec().Decode(kind.Whole(cells).Body)
+		return kind.Codec().Decode(whole(kind, cells))
 	}
 	return nil, fmt.Errorf("the kind %s is neither flat nor merging", r.kind.ID())
+}
+
+// whole is the encoded value that cells make.
+func whole(kind crdt.Flat, cells []*cell.Stored) []byte {
+	var w crdt.Whole
+	for _, c := range cells {
+		w = kind.Whole(w, c)
+	}
+	return w.Body
 }
 
 func visible(t crdt.Cells, key string) (cells []*cell.Stored) {
@@ -118,7 +127,7 @@ func (r *replica) plan(key string, v any) (writes []engine.Write, err error) {
 			return nil, err
 		}
 		cells := visible(t, key)
-		if len(cells) > 0 && string(kind.Whole(cells).Body) == string(body) {
+		if len(cells) > 0 && string(whole(kind, cells)) == string(body) {
 			return nil, nil
 		}
 		for _, p := range kind.Change(cells, body) {

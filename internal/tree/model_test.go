@@ -123,6 +123,11 @@ func checkRange(t *testing.T, tr Tree[*thing], m model, lo, hi string) {
 	if got := slices.Collect(tr.Range(lo, hi)); !slices.Equal(got, want) {
 		t.Fatalf("Range(%q, %q): got %d items, want %d, or others", lo, hi, len(got), len(want))
 	}
+	for _, room := range []int{0, 1, 4, 100} {
+		if got := tr.Take(lo, hi, make([]*thing, 0, room)); !slices.Equal(got, want[:min(room, len(want))]) {
+			t.Fatalf("Take(%q, %q) of %d: got %d items of %d, or others", lo, hi, room, len(got), len(want))
+		}
+	}
 	if got, want := tr.AggOf(lo, hi), aggregate(want); got != want {
 		t.Fatalf("AggOf(%q, %q): got %+v, want %+v", lo, hi, got, want)
 	}

@@ -144,6 +144,28 @@ func (t Tree[T]) Range(lo, hi string) iter.Seq[T] {
 	}
 }
 
+// Take appends the items of Range to into, as far as there is room in it.
+func (t Tree[T]) Take(lo, hi string, into []T) []T {
+	if t.root == nil || hi != "" && hi <= lo {
+		return into
+	}
+	return t.root.take(lo, hi, into)
+}
+
+func (n *node[T]) take(lo, hi string, into []T) []T {
+	first, last := n.cut(lo, hi)
+	if n.leaf() {
+		last = min(last, first+cap(into)-len(into))
+		return append(into, n.items[first:last]...)
+	}
+	for _, k := range n.kids[first : last+1] {
+		if len(into) < cap(into) {
+			into = k.take(lo, hi, into)
+		}
+	}
+	return into
+}
+
 func (n *node[T]) walk(lo, hi string, yield func(T) bool) bool {
 	first, last := n.cut(lo, hi)
 	if n.leaf() {
