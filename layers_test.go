@@ -41,6 +41,8 @@ var floors = map[string]int{
 	"web":      6,
 	"ringwire": 6,
 
+	"cmd/starling/internal/stores": 6,
+
 	"cmd/starling": 7,
 }
 

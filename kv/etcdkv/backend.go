@@ -29,7 +29,7 @@ var _ kv.Backend = (*store)(nil)
 // Capabilities is part of kv.Backend.
 func (s *store) Capabilities() kv.Capabilities {
 	return kv.Capabilities{
-		LinearizableCAS: true, OrderedWatch: true, TTL: true, TTLSlack: TTLSlack, Persistent: true,
+		LinearizableCAS: true, OrderedWatch: true, TTL: true, TTLSlack: TTLSlack, Persistent: true, Media: true,
 		MaxValue: min(s.maxRequest-overhead, kv.MaxValue),
 	}
 }

@@ -108,7 +108,8 @@ func (a assembler) take(rows []*mvccpb.KeyValue) (entry, []*mvccpb.KeyValue) {
 			a.store.leave(string(rest[0].Key), err)
 			continue
 		}
-		e.Codec, e.Updated, e.Expires, e.Origin, e.write = n.Codec, n.Updated, n.Expires, n.Origin, n.Write
+		e.Codec, e.Media, e.Origin = n.Codec, n.Media, n.Origin
+		e.Updated, e.Expires, e.write = n.Updated, n.Expires, n.Write
 	}
 	return e, rest
 }

@@ -64,7 +64,7 @@ type expects struct {
 func (s *store) storing(e kv.Entry, w kv.Write) (*writing, error) {
 	value, _ := e.Value.(kv.Raw)
 	now := time.Now().UTC()
-	n := note.Note{Codec: e.Codec, Updated: now, Origin: s.origin, Write: rand.Text()[:16]}
+	n := note.Note{Codec: e.Codec, Media: e.Media, Updated: now, Origin: s.origin, Write: rand.Text()[:16]}
 	if w.TTL > 0 {
 		n.Expires = now.Add(w.TTL)
 	}
