@@ -26,6 +26,7 @@ var budgets = map[string]budget{
 	"kv/httpkv":     {modules: 0, packages: 2},
 	"kv/kvtest":     {modules: 0, packages: 4},
 	"kv/memkv":      {modules: 0, packages: 4},
+	"kv/natskv":     {modules: 6, packages: 24},
 	"kv/routekv":    {modules: 0, packages: 2},
 	"web":           {modules: 0, packages: 2},
 }
