@@ -27,6 +27,7 @@ var budgets = map[string]budget{
 	"kv/kvtest":     {modules: 0, packages: 4},
 	"kv/memkv":      {modules: 0, packages: 4},
 	"kv/natskv":     {modules: 6, packages: 24},
+	"kv/mirrorkv":   {modules: 0, packages: 2},
 	"kv/routekv":    {modules: 0, packages: 2},
 	"web":           {modules: 0, packages: 2},
 }

@@ -101,13 +101,17 @@ func unfit(want string, v any) error {
 	return fmt.Errorf("%w: the codec takes %s, not %T", ErrType, want, v)
 }
 
-// EncodeWith encodes v. A codec that fails or panics is an error that wraps [ErrType], and its own error.
+// EncodeWith encodes v; a [Raw] is encoded already. A codec that fails or panics is an error that wraps [ErrType], and its
+// own error.
 func EncodeWith(c Codec, v any) (b []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			b, err = nil, fmt.Errorf("%w: codec %s panicked on a %T: %v", ErrType, c.CodecID(), v, p)
 		}
 	}()
+	if raw, ok := v.(Raw); ok {
+		return raw, nil
+	}
 	b, err = c.Encode(v)
 	if err != nil && !errors.Is(err, ErrType) {
 		err = fmt.Errorf("%w: %w", ErrType, err)

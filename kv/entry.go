@@ -19,7 +19,8 @@ type Entry struct {
 	Media   string    // its media type; empty if its writer gave none, by [Media]
 }
 
-// Raw is the value of an [Entry] whose bytes could not be turned into a value: the bytes themselves, which are shared.
+// Raw is the value of an [Entry] whose bytes could not be turned into a value: the bytes themselves, which are shared. A
+// write takes one as it is, so that such a value can be copied to another store.
 type Raw []byte
 
 // Versioned is a store whose writes have versions.

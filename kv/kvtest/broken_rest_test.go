@@ -86,6 +86,14 @@ var brokenVersions = []broken{
 			return "", err
 		}
 	}},
+	{"refuses bytes that it did not decode", []string{"PutRaw"}, func(b *bent) {
+		b.put = func(ctx context.Context, key string, v any, opts ...kv.PutOption) (string, error) {
+			if _, raw := v.(kv.Raw); raw {
+				return "", kv.Wrap("put", key, kv.ErrType)
+			}
+			return b.lively.Put(ctx, key, v, opts...)
+		}
+	}},
 	{"ignores IfVersion", []string{"PutIfVersion", "PutIfAbsent"}, func(b *bent) {
 		b.put = func(ctx context.Context, key string, v any, _ ...kv.PutOption) (string, error) {
 			return b.lively.Put(ctx, key, v)

@@ -1,6 +1,7 @@
 package kvtest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,6 +18,7 @@ var entryChecks = []check{
 
 var putChecks = []check{
 	{name: "PutOverwrites", sentence: "Put stores the value over whatever is there and returns its version.", run: putOverwrites},
+	{name: "PutRaw", sentence: "Put stores a Raw as it is, also one that does not decode.", run: putRaw},
 	{name: "PutIfVersion", sentence: "Put with IfVersion writes only over that version, else ErrConflict.", run: putIfVersion},
 	{name: "PutIfAbsent", sentence: "Put with IfAbsent writes only if the key is absent, else ErrConflict.", run: putIfAbsent},
 }
@@ -151,6 +153,22 @@ func putOverwrites(e *env) {
 		if en := e.entry("k"); en.Version != version || version == "" {
 			e.Fatalf("Put returned version %q, Entry says %q", version, en.Version)
 		}
+	}
+}
+
+func putRaw(e *env) {
+	e.putAt("from", undecodable)
+	bad, held, err := e.versioned().Entry(e.ctx(), "from")
+	raw, ok := bad.Value.(kv.Raw)
+	if !held || !errors.Is(err, kv.ErrDecode) || !ok {
+		e.Fatalf("Entry of what does not decode = %T, %v, %v; want its Raw bytes and ErrDecode", bad.Value, held, err)
+	}
+	if _, err := e.versioned().Put(e.ctx(), "to", raw); err != nil {
+		e.Fatalf("Put of a Raw: %v", err)
+	}
+	copied, _, err := e.versioned().Entry(e.ctx(), "to")
+	if again, _ := copied.Value.(kv.Raw); !errors.Is(err, kv.ErrDecode) || !bytes.Equal(again, raw) {
+		e.Fatalf("the copy holds %q, %v; want the same bytes, %q, and ErrDecode", copied.Value, err, raw)
 	}
 }
 

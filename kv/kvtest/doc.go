@@ -100,6 +100,7 @@
 //	EntriesOrder           Entries yields the live entries with the prefix, in key order.
 //	EntriesPaging          Entries begins after the key it is given.
 //	PutOverwrites          Put stores the value over whatever is there and returns its version.
+//	PutRaw                 Put stores a Raw as it is, also one that does not decode.
 //	PutIfVersion           Put with IfVersion writes only over that version, else ErrConflict.
 //	PutIfAbsent            Put with IfAbsent writes only if the key is absent, else ErrConflict.
 //	RemoveAbsent           Remove of an absent key is no error, whatever version was asked for.

@@ -34,14 +34,6 @@ type Client struct {
 	routes []Route // by falling length of prefix; the last is the empty one
 }
 
-// store is what every client of a route must be beside its six methods.
-type store interface {
-	kv.Capable
-	kv.Counted
-	kv.Versioned
-	kv.Watcher
-}
-
 // New returns a client that sends each key to the route with the longest prefix of it, and to rest if there is none. It
 // fails if a prefix is empty or given twice, or if a client lacks an optional interface of package kv. A nil log
 // discards.
@@ -149,6 +141,7 @@ func (c *Client) Capabilities() kv.Capabilities {
 		all.TTL = all.TTL && can.TTL
 		all.TTLSlack = max(all.TTLSlack, can.TTLSlack)
 		all.Persistent = all.Persistent && can.Persistent
+		all.Media = all.Media && can.Media
 		all.MaxValue = min(all.MaxValue, can.MaxValue)
 		all.OrderedWatch = false
 	}

@@ -1,0 +1,64 @@
+package mirrorkv
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/starlingkv/starling/kv"
+)
+
+// WatchKey is part of [kv.Client]. It watches the keys that begin with key: the optional interfaces have no watch of a
+// single key.
+func (c *Client) WatchKey(ctx context.Context, key string, f func(any) bool) {
+	if kv.CheckKey(key) == nil {
+		c.kit.TellKey(key, c.Events(ctx, key), f)
+	}
+}
+
+// WatchPrefix is part of [kv.Client].
+func (c *Client) WatchPrefix(ctx context.Context, prefix string, f func(string, any) bool) {
+	c.kit.TellPrefix(prefix, c.Events(ctx, prefix), f)
+}
+
+// Events is part of [kv.Watcher]. A switch of the primary is told as a Reset.
+func (c *Client) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event, error] {
+	return c.kit.Watching(func(yield func(kv.Event, error) bool) {
+		for c.watchEra(ctx, prefix, yield) == errSwitched {
+			if !yield(kv.Event{Kind: kv.Reset}, nil) {
+				return
+			}
+		}
+	})
+}
+
+// watchEra tells the events of the present primary, and returns errSwitched if it is the primary no more. Any other end
+// has been told.
+func (c *Client) watchEra(ctx context.Context, prefix string, yield func(kv.Event, error) bool) error {
+	from, era := c.primary()
+	watch, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(era, func() { cancel(context.Cause(era)) })
+	defer stop()
+	if err := context.Cause(era); errors.Is(err, kv.ErrClosed) {
+		yield(kv.Event{}, kv.Wrap("watch", prefix, err))
+		return nil
+	}
+	for ev, err := range from.Events(watch, prefix) {
+		if err == nil || ev.Key != "" {
+			if !yield(ev, err) {
+				return nil
+			}
+			continue
+		}
+		switch over := context.Cause(watch); {
+		case errors.Is(over, errSwitched):
+			return errSwitched
+		case errors.Is(over, kv.ErrClosed):
+			err = kv.Wrap("watch", prefix, kv.ErrClosed)
+		}
+		yield(kv.Event{}, err)
+		return nil
+	}
+	return nil
+}
