@@ -1,7 +1,9 @@
 # Everything a contributor runs. `make` alone lists the targets.
 #
 # LABS names every module under lab/: modules_test.go reads this line, so a module that is on no list is a failing test.
-LABS := lab/dskit lab/dskit/bench lab/stores
+# BUILT names those of them that are only built, by a target of their own.
+LABS := lab/dskit lab/dskit/bench lab/stores lab/consul
+BUILT := lab/consul/agent
 
 FROM     ?= 1
 SEEDS    ?= 500
@@ -13,12 +15,12 @@ NODES    ?= 200
 CUT      ?= 30
 
 # The oldest Go that builds the product; the same number as the go line of go.mod.
-GO_MIN := 1.26
+GO_MIN := 1.26.7
 
 TOOLS := bin/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint sim planted crowd netns fuzz bench gobench install-check need-go need-git need-cc
+.PHONY: help dev test lint sim planted crowd netns fuzz bench gobench lab-consul install-check need-go need-git need-cc
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +28,7 @@ help: ## list the targets
 dev: need-go ## three nodes in one process on loopback
 	go run ./cmd/starling dev
 
-test: need-go need-git need-cc ## every test of every module, with the race detector
+test: need-go need-git need-cc lab-consul ## every test of every module, with the race detector
 	@echo "test: product"
 	@go test -race -timeout 20m ./...
 	@echo "test: 500 seeds of the simulator, without the race detector: a seed is one goroutine"
@@ -68,6 +70,9 @@ bench: need-go ## starling beside dskit, about 20 minutes: writes docs/benchmark
 
 gobench: need-go ## every Go benchmark of the product; BENCH= chooses by name
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+lab-consul: need-go ## the Consul agent of the tests, into the user's cache: about ten minutes of CPU time, once
+	@cd lab/consul && go run ./build
 
 install-check: need-go need-git ## install the committed tree from a file proxy with an empty module cache
 	@tools/install-check

@@ -22,6 +22,7 @@ var budgets = map[string]budget{
 	"crdt":          {modules: 0, packages: 6},
 	"crdt/crdttest": {modules: 0, packages: 8},
 	"kv":            {modules: 0, packages: 2},
+	"kv/consulkv":   {modules: 18, packages: 24},
 	"kv/etcdkv":     {modules: 18, packages: 170},
 	"kv/httpkv":     {modules: 0, packages: 2},
 	"kv/kvtest":     {modules: 0, packages: 4},

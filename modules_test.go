@@ -23,20 +23,38 @@ func TestModules(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range unlisted(goModDirs(t), listed) {
-		t.Errorf("%s/go.mod is on no list: add it to LABS in the Makefile", dir)
+		t.Errorf("%s/go.mod is on no list: add it to LABS in the Makefile, or to BUILT if it has no tests", dir)
 	}
 	for _, dir := range unlisted(listed, goModDirs(t)) {
 		t.Errorf("%s is listed in the Makefile but holds no go.mod", dir)
 	}
 }
 
-// listedModules are the product, the tools and what the Makefile's LABS names.
+// listedModules are the product, the tools and what the Makefile's LABS and BUILT name.
 func listedModules(makefile string) ([]string, error) {
-	line := regexp.MustCompile(`(?m)^LABS\s*:=(.*)$`).FindStringSubmatch(makefile)
-	if line == nil {
+	lines := regexp.MustCompile(`(?m)^(?:LABS|BUILT)\s*:=(.*)$`).FindAllStringSubmatch(makefile, -1)
+	if len(lines) != 2 {
 		return nil, fs.ErrNotExist
 	}
-	return append([]string{".", "tools"}, strings.Fields(line[1])...), nil
+	listed := []string{".", "tools"}
+	for _, line := range lines {
+		listed = append(listed, strings.Fields(line[1])...)
+	}
+	return listed, nil
+}
+
+// A module that is only built must have no tests, as nobody would run them.
+func TestBuiltModulesHaveNoTests(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range strings.Fields(regexp.MustCompile(`(?m)^BUILT\s*:=(.*)$`).FindStringSubmatch(string(makefile))[1]) {
+		tests, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		if err != nil || len(tests) > 0 {
+			t.Errorf("%s is in BUILT but has tests: %q, %v", dir, tests, err)
+		}
+	}
 }
 
 // unlisted returns what is in found and not in listed.
@@ -66,11 +84,11 @@ func goModDirs(t *testing.T) []string {
 }
 
 func TestListedModules(t *testing.T) {
-	listed, err := listedModules("FROM := 1\nLABS := lab/stores lab/dskit\n")
-	if want := []string{".", "tools", "lab/stores", "lab/dskit"}; err != nil || !slices.Equal(listed, want) {
+	listed, err := listedModules("FROM := 1\nLABS := lab/stores lab/dskit\nBUILT := lab/agent\n")
+	if want := []string{".", "tools", "lab/stores", "lab/dskit", "lab/agent"}; err != nil || !slices.Equal(listed, want) {
 		t.Errorf("got %q, %v; want %q", listed, err, want)
 	}
-	if _, err := listedModules("NOLABS := x\n"); err == nil {
+	if _, err := listedModules("NOLABS := x\nBUILT := y\n"); err == nil {
 		t.Error("a Makefile without the list was taken for one with an empty list")
 	}
 	if got := unlisted([]string{".", "lab/new"}, listed); !slices.Equal(got, []string{"lab/new"}) {

@@ -1,6 +1,6 @@
 module github.com/starlingkv/starling/lab/stores
 
-go 1.26.0
+go 1.26.7
 
 require (
 	github.com/nats-io/nats-server/v2 v2.15.2

@@ -3,7 +3,7 @@
 // the libraries it ships with.
 module github.com/starlingkv/starling/lab/dskit/bench
 
-go 1.26.0
+go 1.26.7
 
 require github.com/starlingkv/starling v0.0.0-00010101000000-000000000000
 
@@ -16,7 +16,7 @@ require (
 	github.com/hashicorp/go-msgpack/v2 v2.1.5 // indirect
 	github.com/hashicorp/go-multierror v1.1.1 // indirect
 	github.com/hashicorp/go-sockaddr v1.0.7 // indirect
-	github.com/hashicorp/golang-lru v0.5.0 // indirect
+	github.com/hashicorp/golang-lru v1.0.2 // indirect
 	github.com/hashicorp/memberlist v0.6.0 // indirect
 	github.com/miekg/dns v1.1.72 // indirect
 	github.com/sean-/seed v0.0.0-20170313163322-e2103e2c3529 // indirect
