@@ -1,11 +1,7 @@
 package member
 
 import (
-	"context"
-	"log"
-	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/memberlist"
 
@@ -43,27 +39,3 @@ func (d delegate) NotifyConflict(existing, other *memberlist.Node) {
 }
 
 func metaLeaving(meta []byte) []byte { return wire.AppendLeaving(slices.Clone(meta)) }
-
-// bridgeLog is memberlist's logger: its lines begin with their level.
-func bridgeLog(to *slog.Logger) *log.Logger { return log.New(logBridge{to}, "", 0) }
-
-type logBridge struct{ to *slog.Logger }
-
-// logLevels gives memberlist's levels ours. What it calls an error is one lost
-// packet or stream, which it and we repair: nobody has to act.
-var logLevels = map[string]slog.Level{
-	"DEBUG": slog.LevelDebug, "INFO": slog.LevelDebug, "WARN": slog.LevelInfo, "ERR": slog.LevelInfo,
-}
-
-// Write is part of io.Writer.
-func (l logBridge) Write(line []byte) (int, error) {
-	text := strings.TrimSpace(string(line))
-	level := slog.LevelInfo
-	if head, rest, found := strings.Cut(text, "] "); found && strings.HasPrefix(head, "[") {
-		if known, is := logLevels[head[1:]]; is {
-			level, text = known, rest
-		}
-	}
-	l.to.Log(context.Background(), level, "membership", "text", strings.TrimPrefix(text, "memberlist: "))
-	return len(line), nil
-}
