@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/starlingkv/starling"
-	"github.com/starlingkv/starling/web"
 )
 
 // open serves a node on the loopback address, of cluster and name if the options name none.
@@ -107,6 +107,19 @@ func TestDoctorFindsBlockedTCP(t *testing.T) {
 	finds(t, n1, noTCP, "n2")
 }
 
+// TestDoctorFindsAMemberThatIsNotThere cuts a member off after it has joined, before the others notice.
+func TestDoctorFindsAMemberThatIsNotThere(t *testing.T) {
+	n1 := open(t, starling.Options{Name: "n1"})
+	n2 := open(t, starling.Options{Name: "n2", Seeds: []string{n1.node.Addr()}})
+	if err := n2.node.WaitSynced(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := n2.node.Close(); err != nil { // without a goodbye
+		t.Fatal(err)
+	}
+	finds(t, n1, noReach, "n2")
+}
+
 // relayStreams hands every stream on to an address.
 func relayStreams(from net.Listener, to string) {
 	for {
@@ -171,6 +184,9 @@ func TestDoctorFindsAnotherCluster(t *testing.T) {
 	n1 := open(t, starling.Options{Name: "n1"})
 	open(t, starling.Options{Name: "x1", Cluster: "other", Seeds: []string{n1.node.Addr()}})
 	finds(t, n1, otherOnes, "other")
+	if got := run(t, n1.url, "", nil, "status"); !strings.Contains(got.out, "cluster other at 127.0.0.1:") {
+		t.Errorf("status does not name it:\n%s", got.out)
+	}
 }
 
 func TestDoctorFindsASeedThatNamesNobody(t *testing.T) {
@@ -184,13 +200,15 @@ func TestDoctorFindsANameTwice(t *testing.T) {
 	finds(t, n1, nameAgain, "same")
 }
 
-// TestDoctorFindsAWrongClock tells what a node with a wrong clock tells. No test can set one clock of two on one machine.
+// TestDoctorFindsAWrongClock runs a server whose clock is ahead, beside one whose clock is right.
 func TestDoctorFindsAWrongClock(t *testing.T) {
-	node := fakeNode{status: goodStatus(), found: web.Examination{Node: "n1", Clock: web.Clock{OffsetSeconds: -6.5, Peers: 2, Warn: true}}}
-	_, addr := fixtureOf(t, node)
-	got := run(t, addr, "", nil, "doctor")
-	if got.code != exitCheck || !strings.Contains(got.out, "clock       n1: the clocks of 2 peers differ from this one by -6.5s in the median\n            next: ") {
-		t.Errorf("exit code %d, %q", got.code, got.out)
+	right := open(t, starling.Options{Name: "right"})
+	wrong := startOf(t, binaryAhead(t, 7*time.Second), "--cluster", "doctor", "--name", "wrong", "--bind", "127.0.0.1:0", "--http", "127.0.0.1:0", "--seed", right.node.Addr())
+	for _, c := range []struct{ node, url, offset string }{{"right", right.url, "by (6.9|7)"}, {"wrong", wrong.HTTP, "by -(6.9|7)"}} {
+		found := finds(t, &served{url: c.url}, badClock, c.node)
+		if !regexp.MustCompile(c.offset).MatchString(found.Detail) {
+			t.Errorf("%s: %q, want %s", c.node, found.Detail, c.offset)
+		}
 	}
 }
 

@@ -52,6 +52,40 @@ func binary(t testing.TB) string {
 	return filepath.Join(b.dir, "starling")
 }
 
+// binaryAhead builds the command with the wall clock of its nodes ahead of that of the machine: no process has a clock of
+// its own that a test could set.
+func binaryAhead(t *testing.T, by time.Duration) string {
+	t.Helper()
+	dir := t.TempDir()
+	source, err := filepath.Abs("../../node.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const wall = "Wall: now.UnixMilli(),"
+	if bytes.Count(text, []byte(wall)) != 1 {
+		t.Fatalf("%s does not read its wall clock in one place, by %q", source, wall)
+	}
+	ahead := bytes.Replace(text, []byte(wall), fmt.Appendf(nil, "Wall: now.UnixMilli() + %d,", by.Milliseconds()), 1)
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {source: filepath.Join(dir, "node.go")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string][]byte{"node.go": ahead, "overlay.json": overlay} {
+		if err := os.WriteFile(filepath.Join(dir, name), body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", dir, ".").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return filepath.Join(dir, "starling")
+}
+
 // process is a running starling server.
 type process struct {
 	running
@@ -63,8 +97,14 @@ type process struct {
 // start starts a server and waits until it says where it is.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startOf(t, binary(t), args...)
+}
+
+// startOf starts a server of this binary.
+func startOf(t *testing.T, binary string, args ...string) *process {
+	t.Helper()
 	p := &process{talk: new(bytes.Buffer), gone: make(chan struct{})}
-	p.cmd = exec.Command(binary(t), append([]string{"server", "-o", "json"}, args...)...)
+	p.cmd = exec.Command(binary, append([]string{"server", "-o", "json"}, args...)...)
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	p.cmd.Stderr = p.talk
 	out, err := p.cmd.StdoutPipe()
