@@ -56,6 +56,7 @@ type Agreement struct {
 	Agree   int          `json:"agree"`          // this node among them
 	AsOf    time.Time    `json:"as_of,omitzero"` // what was written up to then was compared, everywhere
 	Differ  []Difference `json:"differ"`
+	Lost    []string     `json:"lost,omitempty"` // members that died in the last 24 h, or are cut off: they cannot be asked
 }
 
 // Difference is a member that does not agree, or did not answer.

@@ -49,6 +49,11 @@ func (n aNode) Status(ctx context.Context) (web.Status, error) {
 // agreement counts who agrees. A node always agrees with itself.
 func (n aNode) agreement(ctx context.Context) web.Agreement {
 	a := web.Agreement{Members: 1, Agree: 1}
+	for _, m := range n.node.Members() {
+		if m.State == "dead" {
+			a.Lost = append(a.Lost, m.Name)
+		}
+	}
 	for _, other := range n.node.Agreement(ctx) {
 		a.Members++
 		if !other.AsOf.IsZero() && (a.AsOf.IsZero() || other.AsOf.Before(a.AsOf)) {

@@ -15,7 +15,10 @@ type judgement struct {
 	Node     string   `json:"node"`
 	Members  int      `json:"members"`
 	Agree    int      `json:"agree"`
+	Lost     []string `json:"lost,omitempty"` // no trouble by itself: a process that is gone for good is lost for a day
 	Troubles []string `json:"troubles"`
+
+	agreeing string
 }
 
 // errFew is the error of a check that wants more members.
@@ -30,7 +33,8 @@ func (p *program) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "say in one line whether all is well; exit code 7 if not",
 		Long: "For monitoring: one line, and exit code 0 if the node takes writes and every live member agrees, 7 if not, 5 if the\n" +
-			"node does not answer. What was written in the last ten seconds is left out.",
+			"node does not answer. What was written in the last ten seconds is left out. Members that were lost in the last 24\n" +
+			"hours are counted, and fail a check only by --members.",
 		Args: arguments(0, 0),
 	}
 	c.Flags().IntVar(&flags.members, "members", 0, "fail with fewer live members than these, the node among them")
@@ -39,7 +43,7 @@ func (p *program) checkCommand() *cobra.Command {
 		if _, err := p.ask(c, "/v1/status", &s); err != nil {
 			return err
 		}
-		v := judgement{Node: s.Node, Members: s.Agreement.Members, Agree: s.Agreement.Agree, Troubles: troubles(s)}
+		v := judgement{Node: s.Node, Members: s.Agreement.Members, Agree: s.Agreement.Agree, Lost: s.Agreement.Lost, Troubles: troubles(s), agreeing: agreeing(s.Agreement)}
 		if v.Members < flags.members {
 			v.Troubles = append(v.Troubles, fmt.Sprintf("%d live members, want %d", v.Members, flags.members))
 		}
@@ -67,7 +71,7 @@ func (p *program) showJudgement(v judgement) error {
 	case f == asRaw:
 		_, err = fmt.Fprintln(p.out, word)
 	default:
-		said := append([]string{fmt.Sprintf("%d of %d agree", v.Agree, v.Members)}, v.Troubles...)
+		said := append([]string{v.agreeing}, v.Troubles...)
 		_, err = fmt.Fprintf(p.out, "%s %s: %s\n", p.paint(colour, word), v.Node, strings.Join(said, "; "))
 	}
 	return err

@@ -39,7 +39,8 @@ func (p *program) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "tell how the node is, and whether the cluster agrees; exit code 7 if not",
 		Long: "Asks the node how it is, and the node asks every member whether it holds the same, leaving out what was written in\n" +
-			"the last ten seconds. The exit code is 7 if the node does not take writes or a member does not agree.",
+			"the last ten seconds. The exit code is 7 if the node does not take writes or a member does not agree. Members that\n" +
+			"were lost in the last 24 hours are named: they may live on behind a cut, where they cannot be asked.",
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			var s web.Status
@@ -74,9 +75,21 @@ func wellness(s web.Status) error {
 	return nil
 }
 
+// agreeing tells how many agree. Those that agree are not all if others were lost: they may live behind a cut.
+func agreeing(a web.Agreement) string {
+	if len(a.Lost) == 0 {
+		return fmt.Sprintf("%d of %d agree", a.Agree, a.Members)
+	}
+	all := fmt.Sprintf("%d of %d members seen in the last 24 h; ", a.Members, a.Members+len(a.Lost))
+	if a.Agree == a.Members {
+		return all + fmt.Sprintf("the %d agree", a.Agree)
+	}
+	return all + fmt.Sprintf("%d of %d agree", a.Agree, a.Members)
+}
+
 // statusRows tells a status to people.
 func statusRows(s web.Status, now time.Time) [][]string {
-	agree := fmt.Sprintf("%d of %d agree", s.Agreement.Agree, s.Agreement.Members)
+	agree := agreeing(s.Agreement)
 	if !s.Agreement.AsOf.IsZero() {
 		agree += ", as of " + age(s.Agreement.AsOf, now) + " ago"
 	}
@@ -87,6 +100,9 @@ func statusRows(s web.Status, now time.Time) [][]string {
 		{"uptime", age(now.Add(-time.Duration(s.UptimeSeconds*float64(time.Second))), now)},
 		{"keys", strconv.Itoa(s.Keys)},
 		{"agreement", agree},
+	}
+	for _, name := range s.Agreement.Lost {
+		rows = append(rows, []string{"lost", name + ": it died, or the network is cut; if it is gone for good, starling members forget " + name})
 	}
 	for _, d := range s.Agreement.Differ {
 		text := d.Member + ": " + d.Reason
