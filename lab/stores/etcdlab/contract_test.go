@@ -1,6 +1,7 @@
 package etcdlab
 
 import (
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -14,8 +15,115 @@ import (
 )
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	c := Start(t, 1)
 	kvtest.Run(t, kvtest.Suite{New: opener(c), TTL: time.Second})
+}
+
+// TestContractOfACluster runs all of it on three members, of which one is killed, and started again, time after time while
+// a check runs; whoever leads among them.
+func TestContractOfACluster(t *testing.T) {
+	t.Parallel()
+	c := Start(t, 3)
+	next, opened, kills := opener(c), 0, 0
+	h := newHand(t)
+	kvtest.Run(t, kvtest.Suite{TTL: time.Second, New: func(t testing.TB, log *slog.Logger) kvtest.Store {
+		h.wait(t)
+		store := next(t, log)
+		switch opened++; opened % killEvery {
+		case killEvery / 2:
+			kills++
+			h.do(func() error { return c.killLeader() })
+		case 0:
+			h.do(c.restart)
+			h.wait(t)
+		}
+		return store
+	}})
+	h.wait(t)
+	t.Logf("%d stores opened, the leader killed %d times", opened, kills)
+}
+
+// killEvery is in how many checks the leader is killed once: half of them run on two members.
+const killEvery = 12
+
+// killLeader waits for the cluster to have a leader, and kills it.
+func (c *Cluster) killLeader() error {
+	limit, again := time.NewTimer(10*time.Second), time.NewTicker(10*time.Millisecond)
+	defer limit.Stop()
+	defer again.Stop()
+	for {
+		if m := c.Leader(); m != nil {
+			m.Kill()
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-limit.C:
+			return errors.New("no member leads")
+		}
+	}
+}
+
+// restart starts every member that is down.
+func (c *Cluster) restart() error {
+	for _, m := range c.Members {
+		if m.Up() {
+			continue
+		}
+		if err := m.Restart(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hand does what a check must not be taken to have started: the goroutines of servers.
+type hand struct {
+	todo   chan func() error
+	done   chan error
+	behind int // what was not waited for yet
+}
+
+func newHand(t *testing.T) *hand {
+	h := &hand{todo: make(chan func() error, 1), done: make(chan error, 1)}
+	go func() {
+		for f := range h.todo {
+			h.done <- f()
+		}
+	}()
+	t.Cleanup(func() { close(h.todo) })
+	return h
+}
+
+// do begins f, after whatever was begun before.
+func (h *hand) do(f func() error) {
+	h.behind++
+	h.todo <- f
+}
+
+// wait waits for what was begun.
+func (h *hand) wait(t testing.TB) {
+	t.Helper()
+	for ; h.behind > 0; h.behind-- {
+		if err := <-h.done; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestContractAcrossMembers writes through one member and observes through another.
+func TestContractAcrossMembers(t *testing.T) {
+	t.Parallel()
+	c := Start(t, 3)
+	kvtest.RunEventual(t, kvtest.Cluster{New: func(t testing.TB, log *slog.Logger) kvtest.Members {
+		c.empty(t)
+		by := func(m *Member) func(kv.Codec) kv.Client {
+			client := openAt(t, []string{m.Endpoint}, etcdkv.Logger(log))
+			return func(codec kv.Codec) kv.Client { return client.With(codec) }
+		}
+		return kvtest.Members{Write: by(c.Members[0]), Observe: by(c.Members[1])}
+	}})
 }
 
 // opener opens clients of an emptied cluster.
@@ -32,7 +140,12 @@ func opener(c *Cluster) func(t testing.TB, log *slog.Logger) kvtest.Store {
 
 func open(t testing.TB, c *Cluster, opts ...etcdkv.Option) *etcdkv.Client {
 	t.Helper()
-	client, err := etcdkv.New(c.Endpoints(), kv.Bytes, opts...)
+	return openAt(t, c.Endpoints(), opts...)
+}
+
+func openAt(t testing.TB, endpoints []string, opts ...etcdkv.Option) *etcdkv.Client {
+	t.Helper()
+	client, err := etcdkv.New(endpoints, kv.Bytes, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,7 +27,9 @@ type Cluster struct {
 type Member struct {
 	Endpoint string // for clients, as 127.0.0.1:2379
 	cfg      embed.Config
-	etcd     *embed.Etcd // nil: down
+
+	mu   sync.Mutex  // guards etcd
+	etcd *embed.Etcd // nil: down
 }
 
 // Option changes the configuration of every member.
@@ -60,10 +63,14 @@ func Start(t testing.TB, n int, opts ...Option) *Cluster {
 	}
 	t.Cleanup(c.Stop)
 	for _, m := range c.Members {
-		m.begin(t)
+		if err := m.begin(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, m := range c.Members {
-		m.ready(t)
+		if err := m.ready(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return c
 }
@@ -102,52 +109,74 @@ func (c *Cluster) Stop() {
 // Leader is the member that leads, nil while there is none.
 func (c *Cluster) Leader() *Member {
 	for _, m := range c.Members {
-		if m.etcd != nil && m.etcd.Server.Leader() == m.etcd.Server.MemberID() {
+		if m.leads() {
 			return m
 		}
 	}
 	return nil
 }
 
+func (m *Member) leads() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.etcd != nil && m.etcd.Server.Leader() == m.etcd.Server.MemberID()
+}
+
+// Up reports whether the member runs.
+func (m *Member) Up() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.etcd != nil
+}
+
 // Kill stops the member without a word to the others: its connections break, and if it led, the others must notice.
 func (m *Member) Kill() {
-	if m.etcd == nil {
+	m.mu.Lock()
+	e := m.etcd
+	m.etcd = nil
+	m.mu.Unlock()
+	if e == nil {
 		return
 	}
-	for _, l := range m.etcd.Clients {
+	for _, l := range e.Clients {
 		_ = l.Close()
 	}
-	m.etcd.Server.HardStop()
-	m.etcd.Close()
-	m.etcd = nil
+	e.Server.HardStop()
+	e.Close()
 }
 
 // Restart starts a killed member again, with its data.
-func (m *Member) Restart(t testing.TB) {
-	t.Helper()
-	m.begin(t)
-	m.ready(t)
+func (m *Member) Restart() error {
+	if err := m.begin(); err != nil {
+		return err
+	}
+	return m.ready()
 }
 
-func (m *Member) begin(t testing.TB) {
-	t.Helper()
+func (m *Member) begin() error {
 	cfg := m.cfg
 	e, err := embed.StartEtcd(&cfg)
 	if err != nil {
-		t.Fatalf("etcd member %s: %v", m.cfg.Name, err)
+		return fmt.Errorf("etcd member %s: %w", m.cfg.Name, err)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.etcd = e
+	return nil
 }
 
-func (m *Member) ready(t testing.TB) {
-	t.Helper()
+func (m *Member) ready() error {
+	m.mu.Lock()
+	e := m.etcd
+	m.mu.Unlock()
 	limit := time.NewTimer(readyWithin)
 	defer limit.Stop()
 	select {
-	case <-m.etcd.Server.ReadyNotify():
-	case err := <-m.etcd.Err():
-		t.Fatalf("etcd member %s: %v", m.cfg.Name, err)
+	case <-e.Server.ReadyNotify():
+		return nil
+	case err := <-e.Err():
+		return fmt.Errorf("etcd member %s: %w", m.cfg.Name, err)
 	case <-limit.C:
-		t.Fatalf("etcd member %s is not ready after %v", m.cfg.Name, readyWithin)
+		return fmt.Errorf("etcd member %s is not ready after %v", m.cfg.Name, readyWithin)
 	}
 }
