@@ -21,6 +21,7 @@ var budgets = map[string]budget{
 	".":             {modules: 20, packages: 40},
 	"crdt":          {modules: 0, packages: 6},
 	"crdt/crdttest": {modules: 0, packages: 8},
+	"elect":         {modules: 0, packages: 2},
 	"kv":            {modules: 0, packages: 2},
 	"kv/consulkv":   {modules: 18, packages: 24},
 	"kv/etcdkv":     {modules: 18, packages: 170},
