@@ -72,16 +72,14 @@ func (boardShape) Join(pieces map[string]crdt.Piece) (board, error) {
 	b, taken := board{}, map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(pieces)) {
 		p := pieces[name]
-		d := duty{Since: p.Order.At.Unix(), Off: p.Gone}
-		if !p.Gone {
-			if _, err := fmt.Sscan(string(p.Hot), &d.Since); err != nil {
-				return nil, err
-			}
-			if d.Kit = string(p.Cold); taken[d.Kit] {
-				d.Kit = ""
-			}
-			taken[d.Kit] = true
+		d := duty{Kit: string(p.Cold)}
+		if _, err := fmt.Sscan(string(p.Hot), &d.Since); err != nil {
+			return nil, err
 		}
+		if taken[d.Kit] {
+			d.Kit = ""
+		}
+		taken[d.Kit] = true
 		b[name] = d
 	}
 	return b, nil

@@ -49,11 +49,12 @@ type Shape[M any] interface {
 // Piece is what a value has under one name. Its bytes are not written into, by
 // nobody.
 type Piece struct {
-	// Order is the place of the piece. Join gets it for what is gone; what a value
-	// needs of it otherwise stands in Hot.
+	// Order is the place of the piece. Join does not get it: what a value needs of
+	// it stands in Hot.
 	Order Order
 
-	// Gone marks what was removed. Such a piece has its name and order only.
+	// Gone marks what was removed. Such a piece has its name and order only, and
+	// Join does not get it.
 	Gone bool
 
 	// Hot is what changes often, such as a heartbeat, and Cold what is large and
@@ -83,11 +84,12 @@ func (o Order) bytes() []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(o.At.UnixMilli())), o.Rank)
 }
 
-func openOrder(b []byte) (o Order, ok bool) {
+// openOrder reads what it can: a tombstone that says nothing is older than all.
+func openOrder(b []byte) Order {
 	if len(b) != 8+1 {
-		return o, false
+		return Order{}
 	}
-	return Order{At: time.UnixMilli(int64(binary.BigEndian.Uint64(b))), Rank: b[8]}, true
+	return Order{At: time.UnixMilli(int64(binary.BigEndian.Uint64(b))), Rank: b[8]}
 }
 
 // sameTime reports that two pieces differ in rank at most.

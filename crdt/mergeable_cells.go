@@ -84,20 +84,17 @@ func (n named) cold(o cell.Origin) *cell.Stored {
 	return nil
 }
 
-// piece puts the cells of a name together. Not all of them may have come.
+// piece puts the cells of a name together. There is none if it is gone, or if not
+// all of them have come.
 func (n named) piece() (p Piece, whole bool, err error) {
-	switch {
-	case n.hot == nil:
+	if n.hot == nil || n.hot.Tomb {
 		return p, false, nil
-	case n.hot.Tomb:
-		o, ok := openOrder(n.hot.Body)
-		return Piece{Order: o, Gone: true}, ok, nil
 	}
 	h, err := openHot(n.hot.Body)
 	if err != nil {
 		return p, false, fmt.Errorf("%q: %w", n.name, err)
 	}
-	p = Piece{Hot: h.hot}
+	p.Hot = h.hot
 	if h.cold == 0 {
 		return p, true, nil
 	}
@@ -107,6 +104,14 @@ func (n named) piece() (p Piece, whole bool, err error) {
 	}
 	p.Cold = bytes.Clone(s.Body)
 	return p, true, nil
+}
+
+// gone is when a name was removed, the zero time if it was not.
+func (n named) gone() Order {
+	if n.hot == nil || !n.hot.Tomb {
+		return Order{}
+	}
+	return openOrder(n.hot.Body)
 }
 
 // content is the cells of a value, by name and in order.
@@ -152,23 +157,15 @@ func (c content) by() map[string]named {
 	return out
 }
 
-// removed is whether pieces of what was removed are told.
-type removed uint8
-
-const (
-	left removed = iota // out
-	told
-)
-
 // pieces puts the cells together, name by name.
-func (c content) pieces(gone removed) (map[string]Piece, error) {
+func (c content) pieces() (map[string]Piece, error) {
 	out := make(map[string]Piece, len(c.names))
 	for _, n := range c.names {
 		p, whole, err := n.piece()
 		if err != nil {
 			return nil, err
 		}
-		if whole && (gone == told || !p.Gone) {
+		if whole {
 			out[n.name] = p
 		}
 	}
@@ -185,7 +182,7 @@ func (k *mergeKind[M]) View(cells Cells, key string) (any, error) {
 	if !c.live {
 		return nil, at.foreign()
 	}
-	m, err := k.join(c, left)
+	m, err := k.join(c)
 	if err != nil {
 		return nil, err
 	}
@@ -196,8 +193,8 @@ func (k *mergeKind[M]) View(cells Cells, key string) (any, error) {
 	return m, err
 }
 
-func (k *mergeKind[M]) join(c content, gone removed) (m M, err error) {
-	pieces, err := c.pieces(gone)
+func (k *mergeKind[M]) join(c content) (m M, err error) {
+	pieces, err := c.pieces()
 	if err != nil {
 		return m, err
 	}

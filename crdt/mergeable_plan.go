@@ -29,9 +29,9 @@ func (k *mergeKind[M]) Plan(in Intent) (Plan, error) {
 		return Plan{}, err
 	}
 	p := mergePlan{id: k.id, at: at, in: in, was: m.was, cells: c.by()}
-	due, refused := m.due(), m.refused
+	due := m.due(p.cells)
 	p.renew(due, m.out)
-	if len(due) == 0 && refused {
+	if len(due) == 0 && m.refused {
 		return Plan{}, kv.ErrNoChange
 	}
 	for _, name := range slices.Sorted(maps.Keys(due)) {
@@ -53,7 +53,7 @@ type merger struct {
 
 // merged merges what a writer wants into what is there.
 func (k *mergeKind[M]) merged(c content, out M) (*merger, error) {
-	base, err := k.join(c, told)
+	base, err := k.join(c)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (k *mergeKind[M]) merged(c content, out M) (*merger, error) {
 			return err
 		}
 		for _, name := range change.MergeContent() {
-			if _, ok := m.change[name]; !ok {
+			if _, ok := m.change[name]; !ok && name != "" { // "" names nothing: dskit's partition ring has some
 				return fmt.Errorf("%w: MergeContent names %q, of which Split gives no piece", kv.ErrType, name)
 			}
 		}
@@ -93,15 +93,24 @@ func (k *mergeKind[M]) split(m M) (map[string]Piece, error) {
 	return pieces, nil
 }
 
-// due is the pieces to write.
-func (m *merger) due() map[string]Piece {
-	due := maps.Clone(m.change)
-	if due == nil {
-		due = make(map[string]Piece)
+// due is the pieces to write: what Merge says has changed, unless it is older
+// than a removal that Merge does not know of, and what is of the same time as
+// what it replaces.
+func (m *merger) due(cells map[string]named) map[string]Piece {
+	due := make(map[string]Piece)
+	for name, p := range m.change {
+		if was, has := m.was[name]; has && p.same(was) {
+			continue
+		}
+		if p.Order.At.Before(cells[name].gone().At) {
+			m.refused = true
+		} else {
+			due[name] = p
+		}
 	}
 	for name, p := range m.out {
 		was, has := m.was[name]
-		if _, changed := due[name]; changed || has && p.same(was) {
+		if _, changed := m.change[name]; changed || has && p.same(was) {
 			continue
 		}
 		if has && p.Order.sameTime(was.Order) {
@@ -168,7 +177,7 @@ func (p *mergePlan) write(name string, piece Piece) error {
 // stays as it stands: what Join decided between two pieces is not written back,
 // for it would outlive its reason.
 func (p *mergePlan) cold(name string, piece Piece) []byte {
-	if was, ok := p.was[name]; !ok || was.Gone || !bytes.Equal(was.Cold, piece.Cold) {
+	if was, ok := p.was[name]; !ok || !bytes.Equal(was.Cold, piece.Cold) {
 		return piece.Cold
 	}
 	stands, whole, err := p.cells[name].piece()

@@ -20,7 +20,7 @@ type story struct {
 	rnd      *rand.Rand
 	kind     crdt.Kind
 	gen      Gen
-	replicas []*replica
+	replicas []*Replica
 	written  []*cell.Cell
 }
 
@@ -28,7 +28,7 @@ type story struct {
 func Check(seed uint64, kind crdt.Kind, gen Gen) error {
 	s := &story{rnd: rand.New(rand.NewPCG(seed, 0x1a35)), kind: kind, gen: gen}
 	for i := range cell.Origin(3) {
-		s.replicas = append(s.replicas, newReplica(kind, 2+i))
+		s.replicas = append(s.replicas, NewReplica(kind, 2+i))
 	}
 	for range steps {
 		if err := s.step(); err != nil {
@@ -58,19 +58,19 @@ func (s *story) step() error {
 	case p < 60:
 		r.pass(time.Duration(s.rnd.IntN(3000)) * time.Millisecond)
 	case len(s.written) > 0:
-		r.hear(s.written[s.rnd.IntN(len(s.written))])
+		r.Hear(s.written[s.rnd.IntN(len(s.written))])
 	}
 	return nil
 }
 
 // change writes once, and holds the writer to it: what is read is what was
 // written, and who goes on changing what he has read or written changes nothing.
-func (s *story) change(r *replica) ([]*cell.Cell, error) {
+func (s *story) change(r *Replica) ([]*cell.Cell, error) {
 	before, err := r.encoded(key)
 	if err != nil {
 		return nil, fmt.Errorf("reading: %w", err)
 	}
-	in, err := r.read(key)
+	in, err := r.Read(key)
 	if err != nil {
 		return nil, fmt.Errorf("reading: %w", err)
 	}
@@ -85,7 +85,7 @@ func (s *story) change(r *replica) ([]*cell.Cell, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding: %w", err)
 	}
-	cells, err := r.write(key, out)
+	cells, err := r.Write(key, out)
 	if err != nil {
 		return nil, fmt.Errorf("writing: %w", err)
 	}
@@ -109,21 +109,21 @@ func (s *story) empty(b []byte) bool {
 	if err != nil {
 		return false
 	}
-	cells, err := newReplica(s.kind, 9).write(key, v)
+	cells, err := NewReplica(s.kind, 9).Write(key, v)
 	return err == nil && len(cells) == 0
 }
 
 // converges: whoever has heard of all writes, however often and in whatever
 // order, holds the same.
 func (s *story) converges() error {
-	late := newReplica(s.kind, 8)
+	late := NewReplica(s.kind, 8)
 	late.pass(time.Minute / 2)
 	s.replicas = append(s.replicas, late)
 	for _, r := range s.replicas {
 		for _, i := range s.rnd.Perm(len(s.written)) {
-			r.hear(s.written[i])
+			r.Hear(s.written[i])
 			if s.rnd.IntN(3) == 0 {
-				r.hear(s.written[s.rnd.IntN(len(s.written))])
+				r.Hear(s.written[s.rnd.IntN(len(s.written))])
 			}
 		}
 	}
@@ -131,7 +131,7 @@ func (s *story) converges() error {
 }
 
 // alike reports an error unless the replicas hold the same.
-func (s *story) alike(law string, replicas ...*replica) error {
+func (s *story) alike(law string, replicas ...*Replica) error {
 	want, err := replicas[0].encoded(key)
 	if err != nil {
 		return fmt.Errorf("%s: %w", law, err)
@@ -159,7 +159,7 @@ func (s *story) deltaSuffices() error {
 			return err
 		}
 		slices.Reverse(cells)
-		b.hear(cells...)
+		b.Hear(cells...)
 		if err := s.alike("hearing of a write", a, b); err != nil {
 			return err
 		}
@@ -187,7 +187,7 @@ func (s *story) survivesItsCodec() error {
 	if err != nil || len(writes) > 0 {
 		return fmt.Errorf("writing %s over itself writes %d cells: %w", want, len(writes), err)
 	}
-	if _, err := r.write("copy", v); err != nil {
+	if _, err := r.Write("copy", v); err != nil {
 		return fmt.Errorf("writing %s: %w", want, err)
 	}
 	if got, err := r.encoded("copy"); err != nil || got != want && !(got == "absent" && s.empty([]byte(want))) {

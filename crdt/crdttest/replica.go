@@ -12,8 +12,10 @@ import (
 	"github.com/starlingkv/starling/internal/wire"
 )
 
-// replica is one engine that holds values of a kind.
-type replica struct {
+// Replica is one engine that holds values of a kind, and hears of the writes of
+// others when it is told. It is for tests that hold a kind beside what it stands
+// for. It is not safe for concurrent use.
+type Replica struct {
 	kind crdt.Kind
 	eng  *engine.Engine
 	now  hlc.Reading
@@ -26,8 +28,10 @@ const wallStart = 1_800_000_000_000
 // stranger sends what a replica is told.
 const stranger = cell.Origin(1)
 
-func newReplica(kind crdt.Kind, o cell.Origin) *replica {
-	r := &replica{kind: kind, now: hlc.Reading{Wall: wallStart}}
+// NewReplica returns an empty replica. The origin says who writes; each replica
+// of a test has one of its own, from 2.
+func NewReplica(kind crdt.Kind, o cell.Origin) *Replica {
+	r := &Replica{kind: kind, now: hlc.Reading{Wall: wallStart}}
 	r.eng = engine.New(engine.Config{
 		Cluster: "laws", Name: o.String(), Origin: o, Alone: true,
 		Rand: rand.New(rand.NewPCG(uint64(o), 1)),
@@ -37,13 +41,13 @@ func newReplica(kind crdt.Kind, o cell.Origin) *replica {
 }
 
 // pass lets time pass.
-func (r *replica) pass(d time.Duration) {
+func (r *Replica) pass(d time.Duration) {
 	r.now.Mono += d
 	r.now.Wall += d.Milliseconds()
 }
 
-// hear tells the replica of cells.
-func (r *replica) hear(cells ...*cell.Cell) {
+// Hear tells the replica of cells, in the order given and as often as given.
+func (r *Replica) Hear(cells ...*cell.Cell) {
 	for _, c := range cells {
 		r.seq++
 		r.eng.Step(r.now, engine.Received{Frame: wire.Frame{
@@ -53,8 +57,8 @@ func (r *replica) hear(cells ...*cell.Cell) {
 	}
 }
 
-// read is the value of a key.
-func (r *replica) read(key string) (any, error) {
+// Read is the value of a key, nil if there is none.
+func (r *Replica) Read(key string) (any, error) {
 	t := r.eng.Root().Tree
 	switch kind := r.kind.(type) {
 	case crdt.Merging:
@@ -89,8 +93,8 @@ func visible(t crdt.Cells, key string) (cells []*cell.Stored) {
 }
 
 // encoded is the value of a key as bytes, "absent" if there is none.
-func (r *replica) encoded(key string) (string, error) {
-	v, err := r.read(key)
+func (r *Replica) encoded(key string) (string, error) {
+	v, err := r.Read(key)
 	if err != nil || v == nil {
 		return "absent", err
 	}
@@ -98,8 +102,9 @@ func (r *replica) encoded(key string) (string, error) {
 	return string(b), err
 }
 
-// write makes v the value of a key, and returns the cells that this took.
-func (r *replica) write(key string, v any) ([]*cell.Cell, error) {
+// Write makes v the value of a key, a millisecond later, and returns the cells
+// that this took: what the others must hear of.
+func (r *Replica) Write(key string, v any) ([]*cell.Cell, error) {
 	r.pass(time.Millisecond)
 	writes, err := r.plan(key, v)
 	if err != nil || len(writes) == 0 {
@@ -108,7 +113,7 @@ func (r *replica) write(key string, v any) ([]*cell.Cell, error) {
 	return r.commit(writes)
 }
 
-func (r *replica) plan(key string, v any) (writes []engine.Write, err error) {
+func (r *Replica) plan(key string, v any) (writes []engine.Write, err error) {
 	t := r.eng.Root().Tree
 	switch kind := r.kind.(type) {
 	case crdt.Merging:
@@ -137,7 +142,7 @@ func (r *replica) plan(key string, v any) (writes []engine.Write, err error) {
 	return writes, nil
 }
 
-func (r *replica) commit(writes []engine.Write) (cells []*cell.Cell, err error) {
+func (r *Replica) commit(writes []engine.Write) (cells []*cell.Cell, err error) {
 	fx, err := r.eng.Commit(r.now, engine.Tx{Writes: writes})
 	for _, a := range fx.Changed {
 		if s, ok := fx.Root.Tree.Get(string(a)); ok {
@@ -148,7 +153,7 @@ func (r *replica) commit(writes []engine.Write) (cells []*cell.Cell, err error) 
 }
 
 // remove deletes a key.
-func (r *replica) remove(key string) ([]*cell.Cell, error) {
+func (r *Replica) remove(key string) ([]*cell.Cell, error) {
 	r.pass(time.Millisecond)
 	return r.commit([]engine.Write{{Addr: cell.FloorOf(key), Tomb: true}})
 }

@@ -83,15 +83,11 @@ func (rosterShape) Split(r *roster) (map[string]crdt.Piece, error) {
 func (rosterShape) Join(pieces map[string]crdt.Piece) (*roster, error) {
 	r := &roster{Entries: make(map[string]entry)}
 	for name, p := range pieces {
-		e := entry{At: p.Order.At.UnixMilli(), Left: p.Gone}
-		if !p.Gone {
-			at, n := binary.Varint(p.Hot)
-			if n <= 0 {
-				return nil, fmt.Errorf("%q: no time in %x", name, p.Hot)
-			}
-			e = entry{At: at, Note: p.Hot[n:], Bulk: p.Cold}
+		at, n := binary.Varint(p.Hot)
+		if n <= 0 {
+			return nil, fmt.Errorf("%q: no time in %x", name, p.Hot)
 		}
-		r.Entries[name] = e
+		r.Entries[name] = entry{At: at, Note: p.Hot[n:], Bulk: p.Cold}
 	}
 	return r, nil
 }
