@@ -14,24 +14,30 @@ const (
 	maxPartChecks  = 100                   // packets per second; over it random ticks take their place
 	uncheckedTicks = 8                     // of a cell whose part checks were replaced
 	maxTicks       = 12
+	announced      = 3 // times as many random ticks get cells that nobody pushes
+	headTurn       = 1 // the part check that asks whom the part was handed to: the others may have the cell by chance
 	maxTellPackets = 8 // of one random tick
 	digestShare    = 4 // digests get at most this part of the budget of packets: 1 / digestShare
 	doubleFor      = time.Minute
 )
 
 // digest is what is left to tell of a cell that was learned a moment ago. Its
-// first ticks are part checks: each part that was handed out is asked for by
-// way of another member than the one it was handed to, so that a subtree whose
-// head is lost is found at once. The others go to one random member.
+// first ticks are part checks: each part that was handed out, and of which there
+// is no receipt, is asked for by way of another member than the one it was
+// handed to, so that a subtree whose head is lost is found at once. The others
+// go to one random member.
 type digest struct {
 	dot     cell.Dot
 	addr    cell.Addr
 	parts   []served
+	handed  bool   // it came with a range, so that somebody looks after those around
+	marks   uint64 // bit i: parts[i] has it, see receipt.go
 	learned time.Duration
 	from    time.Duration // no tick before it
 	told    int           // ticks it has had
 	checks  int           // of them part checks
 	ticks   int           // in all
+	spared  bool          // nothing is told of it when all parts have it
 	gone    bool          // something else stands at addr now, or nothing
 }
 
@@ -47,16 +53,21 @@ type digests struct {
 }
 
 // add begins to tell of a cell whose parts were handed out. A node without
-// parts has nothing to check in the first ticks: they pass in silence.
+// parts has nothing to check: one tick passes in silence, so that those who have
+// come first, and what they mend is served on.
 func (d *digests) add(p *pusher, c *cell.Cell, parts []served) {
-	ticks, checks := d.plan(p)
-	d.begin(p, &digest{dot: c.Dot(), addr: c.Addr, parts: parts, ticks: ticks, checks: checks})
+	checks, tells := d.plan(p)
+	spared := tells == 1
+	if len(parts) == 0 {
+		checks = 1
+	}
+	d.begin(p, &digest{dot: c.Dot(), addr: c.Addr, parts: parts, ticks: checks + tells, checks: checks, spared: spared})
 }
 
 // announce begins to tell of a cell that was not pushed.
 func (d *digests) announce(p *pusher, c *cell.Cell) {
-	ticks, _ := d.plan(p)
-	d.begin(p, &digest{dot: c.Dot(), addr: c.Addr, ticks: ticks})
+	_, tells := d.plan(p)
+	d.begin(p, &digest{dot: c.Dot(), addr: c.Addr, ticks: min(announced*tells, maxTicks)})
 }
 
 func (d *digests) begin(p *pusher, one *digest) {
@@ -70,6 +81,7 @@ func (d *digests) begin(p *pusher, one *digest) {
 	if old := d.byAddr[one.addr]; old != nil {
 		old.gone = true
 		one.parts = append(old.parts[:len(old.parts):len(old.parts)], one.parts...)
+		one.marks = old.marks
 	}
 	if d.byAddr == nil {
 		d.byAddr = make(map[cell.Addr]*digest)
@@ -93,21 +105,21 @@ func (d *digests) replaced(a cell.Addr) {
 
 func (d *digests) clear() { d.active, d.byAddr = nil, nil }
 
-// plan is how many ticks a cell gets now and how many of them are part checks:
-// the more, the more packets get lost.
-func (d *digests) plan(p *pusher) (ticks, checks int) {
-	switch loss := p.links.loss(p.now()); {
+// plan is how many ticks of a cell are part checks now, and how many go to a
+// random member: the more, the more packets get lost.
+func (d *digests) plan(p *pusher) (checks, tells int) {
+	switch loss := max(p.links.loss(p.now()), p.receipts.loss(p.now())); {
 	case loss < 0.02:
-		ticks, checks = 3, 2
+		checks, tells = 4, 1
 	case loss < 0.10:
-		ticks, checks = 6, 2
+		checks, tells = 4, 2
 	default:
-		ticks, checks = maxTicks, 4
+		checks, tells = 6, 4
 	}
 	if p.now() < d.doubled {
-		ticks = min(2*ticks, maxTicks)
+		tells *= 2
 	}
-	return ticks, checks
+	return checks, tells
 }
 
 // doubleDigests gives cells more ticks for a while: a session has found what
@@ -118,7 +130,7 @@ func (p *pusher) doubleDigests() { p.digests.doubled = p.now() + doubleFor }
 func (d *digests) unchecked() int {
 	n := 0
 	for _, one := range d.active {
-		if !one.gone && one.told < one.checks && len(one.parts) > 0 {
+		if !one.gone && one.told < one.checks && one.unmarked() > 0 {
 			n++
 		}
 	}
@@ -189,11 +201,18 @@ func (d *digests) schedule(p *pusher) {
 func (d *digests) collect(p *pusher) (checks, tells []*digest) {
 	d.active = slices.DeleteFunc(d.active, func(one *digest) bool { return one.gone })
 	for _, one := range d.active {
+		if one.from > p.now() {
+			continue
+		}
+		if one.told == 0 {
+			p.receipts.count(p.now(), one)
+		}
 		switch {
-		case one.from > p.now():
+		case one.spared && len(one.parts) > 0 && one.unmarked() == 0:
+			one.told = one.ticks
 		case one.told >= one.checks:
 			tells = append(tells, one)
-		case len(one.parts) > 0:
+		case one.unmarked() > 0:
 			checks = append(checks, one)
 		default:
 			one.told++
@@ -207,11 +226,16 @@ func (d *digests) collect(p *pusher) (checks, tells []*digest) {
 // many packets.
 func (d *digests) check(p *pusher, cells []*digest) bool {
 	var parts []served
+	turn := make(map[served]int)
 	dots := make(map[served][]cell.Dot)
 	for _, one := range cells {
-		for _, part := range one.parts {
+		for i, part := range one.parts {
+			if one.marked(i) {
+				continue
+			}
 			if dots[part] == nil {
 				parts = append(parts, part)
+				turn[part] = one.told
 			}
 			dots[part] = append(dots[part], one.dot)
 		}
@@ -223,7 +247,10 @@ func (d *digests) check(p *pusher, cells []*digest) bool {
 		return false
 	}
 	for _, part := range parts {
-		to, ok := p.e.peers.pickOther(part.span, part.by, p.e.cfg.Rand)
+		to, ok := p.e.peers.pickOther(part.span, part.by, turn[part])
+		if turn[part] == headTurn && p.e.peers.known(part.by) {
+			to, ok = part.by, true
+		}
 		if !ok {
 			continue
 		}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/starlingkv/starling/internal/cell"
@@ -22,18 +23,19 @@ const (
 // in the packets of a peer tell what else was lost (loss.go). What none of them
 // can mend makes a peer dirty: a session will.
 type pusher struct {
-	e       *Engine
-	pace    pace
-	fresh   freshSet
-	flushAt time.Duration // when the fresh set is pushed; never if it is empty
-	owed    fifo[owed]
-	ads     adCache
-	digests digests
-	recent  recentDots
-	wanted  wanted
-	fetches fetches
-	links   links
-	leaving bool
+	e        *Engine
+	pace     pace
+	fresh    freshSet
+	flushAt  time.Duration // when the fresh set is pushed; never if it is empty
+	owed     fifo[owed]
+	ads      adCache
+	digests  digests
+	receipts receipts
+	recent   recentDots
+	wanted   wanted
+	fetches  fetches
+	links    links
+	leaving  bool
 }
 
 // owed is a cell that a WANT asked for.
@@ -75,45 +77,96 @@ func (p *pusher) delta(from cell.Origin, m *wire.Delta) {
 		p.e.sync.dirty(from, "sent more cells than a packet of ours holds")
 		return
 	}
+	var due []receipt
 	for _, g := range m.Groups {
 		for _, c := range g.Cells {
-			p.wanted.came(p, from, c.Dot())
+			spans := append(p.wanted.came(p, from, c.Dot()), g.Span)
 			if p.stale(c) {
 				p.refuseStale(from, c)
 				continue
 			}
-			p.takeIn(from, c, g.Span)
+			if p.takeIn(from, c, spans...) == servedNow {
+				due = append(due, receipt{to: from, dot: c.Dot()})
+			}
 		}
 	}
+	p.confirm(due)
 }
+
+// service says how far a cell that came with a range to serve is served.
+type service uint8
+
+const (
+	notServed   service = iota // it was not taken, or nobody was to be served
+	servedNow                  // nothing is left to hand on
+	servedLater                // the next push hands it on
+)
 
 // takeIn applies a cell that a peer handed to this node with a range to serve.
 // Before the first complete session this node knows too little to hand on.
-func (p *pusher) takeIn(from cell.Origin, c *cell.Cell, spans ...wire.Span) {
+func (p *pusher) takeIn(from cell.Origin, c *cell.Cell, spans ...wire.Span) service {
+	how := notServed
 	switch p.e.apply(c) {
 	case refused:
 		p.e.sync.dirty(from, "sent a cell that was refused")
 	case raised:
 		if p.e.ready {
-			p.forward(c, spans)
+			how = p.forward(c, spans)
 		}
-	case equal, known, dominated, dead:
-		// It was handed on when it was new, or what is higher was.
+	case equal:
+		how = p.serveLate(c, spans)
+	case known, dominated, dead:
+		how = servedNow // what is higher was handed on
 	}
+	switch {
+	case how == servedLater:
+		p.fresh.owe(c.Addr, receipt{to: from, dot: c.Dot()})
+	case !ranged(spans):
+		how = notServed
+	}
+	return how
+}
+
+// ranged reports whether a range is among ranges that may be empty.
+func ranged(spans []wire.Span) bool {
+	return slices.ContainsFunc(spans, func(s wire.Span) bool { return s.Lo != s.Hi })
+}
+
+// serveLate hands on a cell that was here before this node was asked to serve a
+// range with it, because a digest or a session was faster than the push.
+func (p *pusher) serveLate(c *cell.Cell, spans []wire.Span) service {
+	one := p.digests.of(p, c.Dot())
+	if one != nil {
+		one.handed = one.handed || ranged(spans)
+	}
+	switch {
+	case !slices.ContainsFunc(spans, p.serves):
+		return servedNow
+	case p.fresh.byAddr[c.Addr] != nil:
+	case !p.e.ready || one == nil:
+		return notServed // nobody knows here any more whom it was handed to
+	case one.serves(spans):
+		return servedNow
+	}
+	return p.forward(c, spans)
 }
 
 // forward hands a cell on within the ranges given to this node.
-func (p *pusher) forward(c *cell.Cell, spans []wire.Span) {
-	queued := false
+func (p *pusher) forward(c *cell.Cell, spans []wire.Span) service {
+	how := servedNow
 	for _, s := range spans {
 		if p.serves(s) {
 			p.queue(c.Addr, s, relayedCells)
-			queued = true
+			how = servedLater
 		}
 	}
-	if !queued && p.fresh.byAddr[c.Addr] == nil {
+	if how == servedNow && p.fresh.byAddr[c.Addr] == nil {
 		p.digests.add(p, c, nil)
+		if one := p.digests.of(p, c.Dot()); one != nil {
+			one.handed = ranged(spans)
+		}
 	}
+	return how
 }
 
 // serves reports whether a range has members beside this node.
@@ -213,6 +266,7 @@ func (p *pusher) reply() {
 		}
 		if s := p.e.at(a.addr); s != nil && p.e.peers.known(a.to) {
 			k.add(a.hop, s.Cell)
+			p.mended(s.Cell, a.hop)
 		}
 	}
 	k.close()
@@ -222,6 +276,7 @@ func (p *pusher) reply() {
 func (p *pusher) push() {
 	k := p.packer()
 	cuts := make(map[wire.Span][]served)
+	var due []receipt
 	for p.pace.open(p.now()) {
 		f := p.fresh.next()
 		if f == nil {
@@ -232,10 +287,12 @@ func (p *pusher) push() {
 			continue
 		}
 		parts := p.handOut(k, cuts, f, s.Cell)
+		due = append(due, f.owed...)
 		p.fresh.spent[f.class] += k.take()
 		p.digests.add(p, s.Cell, parts)
 	}
 	k.close()
+	p.confirm(due)
 	p.flushAt = never
 	if p.fresh.len() > 0 {
 		p.flushAt = max(p.pace.opensAt(), p.now()+p.pace.window(p.now()))
@@ -245,8 +302,9 @@ func (p *pusher) push() {
 
 // served is a part of a range and the member it was handed to.
 type served struct {
-	span wire.Span
-	by   cell.Origin
+	span   wire.Span
+	by     cell.Origin
+	mended bool // by asked for it: it was handed to another first
 }
 
 // handOut sends a cell down every range of its entry. Cells of one push that

@@ -31,6 +31,7 @@ type fresh struct {
 	addr  cell.Addr
 	spans []wire.Span
 	class freshClass
+	owed  []receipt // when it is pushed
 }
 
 // freshSet is what waits to be pushed, oldest first in each class.
@@ -62,6 +63,13 @@ func (f *freshSet) add(r *ring, a cell.Addr, s wire.Span, class freshClass) {
 	in.spans = r.addSpan(in.spans, s)
 	if len(in.spans) > maxSpans {
 		in.spans = append(in.spans[:0], r.whole())
+	}
+}
+
+// owe notes who is to be told when an address was pushed.
+func (f *freshSet) owe(a cell.Addr, r receipt) {
+	if in := f.byAddr[a]; in != nil && len(in.owed) < maxSpans {
+		in.owed = append(in.owed, r)
 	}
 }
 

@@ -223,7 +223,7 @@ func TestKnownCellIsNotForwarded(t *testing.T) {
 	if got := hops(x.pass(quietWindow), c.Dot()); len(got) == 0 {
 		t.Fatal("a new cell was not forwarded")
 	}
-	x.recv(2, deltaOf(arc(0.5, 0.4), c))
+	x.recv(2, deltaOf(arc(0.1, 0.4), c))
 	if got := hops(x.pass(time.Second), c.Dot()); len(got) > 0 {
 		t.Errorf("a known cell was forwarded to %v", got)
 	}

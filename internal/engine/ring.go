@@ -210,21 +210,32 @@ func (r *ring) cut(out []part, p part, k int) []part {
 // pick returns a random member of a part that has members.
 func (r *ring) pick(p part, rnd *rand.Rand) cell.Origin { return r.origin(p, rnd.IntN(p.n)) }
 
-// pickOther returns a random member of a range that is not the given one,
-// unless it is alone there. It reports false if the range is empty.
-func (r *ring) pickOther(s wire.Span, not cell.Origin, rnd *rand.Rand) (cell.Origin, bool) {
+// pickOther returns a member of a range that is not the given one, unless it is
+// alone there: another one at every turn, until all had theirs. It reports false
+// if the range is empty.
+func (r *ring) pickOther(s wire.Span, not cell.Origin, turn int) (cell.Origin, bool) {
 	p := r.members(s)
-	switch p.n {
-	case 0:
+	if p.n == 0 {
 		return 0, false
-	case 1:
-		return r.origin(p, 0), true
 	}
-	i := rnd.IntN(p.n)
-	if o := r.origin(p, i); o != not {
-		return o, true
+	draw := int((uint64(not)^r.at)>>8%(1<<32)) + turn // who begins differs from node to node
+	at, ok := r.index(not)
+	if at = (at - p.first + r.count()) % r.count(); !ok || at >= p.n {
+		return r.origin(p, draw%p.n), true
 	}
-	return r.origin(p, (i+1+rnd.IntN(p.n-1))%p.n), true
+	return r.origin(p, (at+1+draw%max(p.n-1, 1))%p.n), true
+}
+
+// index is where a member stands among those beside this node.
+func (r *ring) index(o cell.Origin) (int, bool) {
+	i, ok := r.view.index[o]
+	if !ok || i == r.self {
+		return 0, false
+	}
+	if i > r.self {
+		i--
+	}
+	return i, true
 }
 
 // any returns a random member. There must be one.

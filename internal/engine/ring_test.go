@@ -131,7 +131,7 @@ func TestPickStaysInItsPart(t *testing.T) {
 			if !slices.Contains(inside(r, p.span), got) {
 				t.Fatalf("%v picked for a part that holds %v", got, inside(r, p.span))
 			}
-			other, ok := r.pickOther(p.span, got, rnd)
+			other, ok := r.pickOther(p.span, got, rnd.IntN(9))
 			if !ok || !slices.Contains(inside(r, p.span), other) || p.n > 1 && other == got {
 				t.Fatalf("%v, %v picked beside %v of %v", other, ok, got, inside(r, p.span))
 			}
@@ -139,27 +139,32 @@ func TestPickStaysInItsPart(t *testing.T) {
 	}
 }
 
-func TestPickOtherReachesAll(t *testing.T) {
-	r := newRing("self")
-	r.set(NewView(soloPeers(5)))
-	seen := make(map[cell.Origin]int)
-	for range 4_000 {
-		o, _ := r.pickOther(r.whole(), 3, newRandFrom(seen))
-		seen[o]++
-	}
-	for o := cell.Origin(1); o <= 5; o++ {
-		if n := seen[o]; o == 3 && n != 0 || o != 3 && (n < 700 || n > 1300) {
-			t.Errorf("origin %v was picked %d of 4000 times", o, n)
+func TestPickOtherReachesAllInTurn(t *testing.T) {
+	first := make(map[cell.Origin]int)
+	for self := range 200 {
+		r := newRing(fmt.Sprint("self-", self))
+		r.set(NewView(soloPeers(5)))
+		for _, not := range []cell.Origin{3, 99} { // 99 is gone
+			seen := make(map[cell.Origin]bool)
+			for turn := range 5 {
+				o, ok := r.pickOther(r.whole(), not, turn)
+				if !ok || o == 3 && not == 3 {
+					t.Fatalf("%v, %v picked beside %v", o, ok, not)
+				}
+				if seen[o] = true; turn == 0 {
+					first[o]++
+				}
+			}
+			if not == 3 && len(seen) != 4 || not == 99 && len(seen) != 5 {
+				t.Errorf("beside %v only %d members had a turn", not, len(seen))
+			}
 		}
 	}
-}
-
-func newRandFrom(seen map[cell.Origin]int) *rand.Rand {
-	n := uint64(0)
-	for _, k := range seen {
-		n += uint64(k)
+	for o := cell.Origin(1); o <= 5; o++ {
+		if n := first[o]; n < 20 {
+			t.Errorf("%v is the first of all for %d of 400 nodes only", o, n)
+		}
 	}
-	return newRand(n)
 }
 
 func TestAddSpanIsUnion(t *testing.T) {

@@ -15,13 +15,14 @@ const (
 	reaskAfter = 20 * time.Millisecond
 	maxReasks  = 3
 	maxRTT     = 500 * time.Millisecond
+	leastRTT   = 5 * time.Millisecond // what is below is not doubted
 )
 
 // wanted holds the dots that peers have shown and that are on their way.
 type wanted struct {
 	byDot map[cell.Dot]*want
 	queue fifo[*want]   // by the time at which to ask again
-	rtt   time.Duration // smoothed, from a WANT to its answer; 0: not known
+	rtt   time.Duration // smoothed, from a WANT or a push to its answer; 0: not known
 }
 
 type want struct {
@@ -41,6 +42,7 @@ type holder struct {
 
 // have asks for what a peer has and this node has never had.
 func (p *pusher) have(from cell.Origin, m *wire.Have) {
+	p.heard(from, m)
 	var ask []cell.Dot
 	seen := 0
 	for _, run := range m.Runs {
@@ -135,21 +137,34 @@ func (p *pusher) ask(h holder, dots []cell.Dot) {
 	}
 }
 
-// came notes that a dot has arrived, in whatever way.
-func (w *wanted) came(p *pusher, from cell.Origin, d cell.Dot) {
+// came notes that a dot has arrived, in whatever way. It returns the ranges that
+// were to be served with it, to whomever they were to be answered: one that was
+// asked without a range may have been faster.
+func (w *wanted) came(p *pusher, from cell.Origin, d cell.Dot) (spans []wire.Span) {
 	one := w.byDot[d]
 	if one == nil {
-		return
+		return nil
 	}
 	delete(w.byDot, d)
-	if one.asked != 1 || one.holders[0].o != from {
-		return // nobody knows which question this answers
+	if one.asked == 1 && one.holders[0].o == from { // else nobody knows which question this answers
+		w.took(p.now() - one.last)
 	}
-	took := min(p.now()-one.last, maxRTT)
+	for _, h := range one.holders {
+		if h.span != nil && h.o != from {
+			spans = append(spans, *h.span)
+		}
+	}
+	return spans
+}
+
+// took takes note of how long an answer took. What looks much longer than usual
+// may be the answer to something else.
+func (w *wanted) took(d time.Duration) {
+	d = min(d, maxRTT, 2*w.rtt+leastRTT)
 	if w.rtt == 0 {
-		w.rtt = took
+		w.rtt = d
 	}
-	w.rtt += (took - w.rtt) / 8
+	w.rtt += (d - w.rtt) / 8
 }
 
 func (w *wanted) due() time.Duration {

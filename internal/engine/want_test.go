@@ -58,10 +58,10 @@ func TestWantIsRepeated(t *testing.T) {
 func TestWhatCameIsNotAskedForAgain(t *testing.T) {
 	x := newSolo(t, 5, nil)
 	x.recv(2, &wire.Have{Runs: run1(9, 1)})
-	x.n.run(8 * time.Millisecond)
+	x.n.run(4 * time.Millisecond)
 	x.recv(2, deltaOf(wire.Span{}, x.foreign(9, 1, "k", "v", time.Second)))
-	if x.e.push.wanted.rtt != 8*time.Millisecond {
-		t.Errorf("round trip %v, want 8ms", x.e.push.wanted.rtt)
+	if x.e.push.wanted.rtt != 4*time.Millisecond {
+		t.Errorf("round trip %v, want 4ms", x.e.push.wanted.rtt)
 	}
 	// A session may bring it as well.
 	x.recv(2, &wire.Have{Runs: run1(9, 2)})
