@@ -44,6 +44,11 @@ func (n *Node) Client(kind crdt.Kind) *Client {
 	default:
 		panic(fmt.Sprintf("starling: no client for the kind %v", kind))
 	}
+	return n.track(c)
+}
+
+// track has Stats count what a client does.
+func (n *Node) track(c *Client) *Client {
 	n.clientsMu.Lock()
 	n.clients = append(n.clients, c)
 	n.clientsMu.Unlock()

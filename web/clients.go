@@ -1,9 +1,11 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
+	"github.com/starlingkv/starling/crdt"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -41,13 +43,19 @@ type clients struct {
 	open func(codec kv.Codec) kv.Client
 
 	mu sync.Mutex // guards by
-	by map[string]store
+	by map[string]typed
+}
+
+// typed is a client for values of one codec id.
+type typed struct {
+	store
+	codec kv.Codec // reads what a request brings: of crdt.RawKind if the values merge, else a rawCodec
 }
 
 // of returns the client of the codec id.
-func (c *clients) of(id string) (store, error) {
+func (c *clients) of(id string) (typed, error) {
 	if err := checkCodec(id); err != nil {
-		return nil, err
+		return typed{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,17 +63,44 @@ func (c *clients) of(id string) (store, error) {
 		return s, nil
 	}
 	if len(c.by) >= maxCodecs {
-		return nil, newProblem(busy, fmt.Sprintf("this node has seen %d codecs already", maxCodecs))
+		return typed{}, newProblem(busy, fmt.Sprintf("this node has seen %d codecs already", maxCodecs))
 	}
-	s, ok := c.open(rawCodec{id: id}).(store)
+	var codec kv.Codec = rawCodec{id: id}
+	if kind, merges := crdt.RawKind(id); merges {
+		codec = kind.Codec()
+	}
+	s, err := asStore(c.open(codec))
+	if err != nil {
+		return typed{}, err
+	}
+	if c.by == nil {
+		c.by = make(map[string]typed)
+	}
+	c.by[id] = typed{s, codec}
+	return c.by[id], nil
+}
+
+func asStore(c kv.Client) (store, error) {
+	s, ok := c.(store)
 	if !ok {
 		return nil, fmt.Errorf("%w: the client has no versions or no events", kv.ErrUnsupported)
 	}
-	if c.by == nil {
-		c.by = make(map[string]store)
-	}
-	c.by[id] = s
 	return s, nil
+}
+
+// value is what a request brings, as the client takes it.
+func (t typed) value(body []byte) (any, error) {
+	if _, plain := t.codec.(rawCodec); plain {
+		return body, nil
+	}
+	v, err := kv.DecodeWith(t.codec, crdt.Illegible(body))
+	switch {
+	case errors.Is(err, kv.ErrUnsupported):
+		return nil, newProblem(unsupported, err.Error())
+	case err != nil:
+		return nil, newProblem(badRequest, fmt.Sprintf("this is no value of %s: %v", t.codec.CodecID(), err))
+	}
+	return v, nil
 }
 
 // checkCodec takes what stands in a header as it is: printable ASCII without a blank.
@@ -81,13 +116,17 @@ func checkCodec(id string) error {
 	return nil
 }
 
-// bytesOf returns the stored bytes of an entry, decoded or not.
+// bytesOf returns the stored bytes of an entry, decoded or not; those of a value that merges in a form to be read.
 func bytesOf(e kv.Entry) []byte {
+	var b []byte
 	switch v := e.Value.(type) {
 	case []byte:
-		return v
+		b = v
 	case kv.Raw:
-		return v
+		b = v
 	}
-	return nil
+	if _, merges := crdt.RawKind(e.Codec); merges {
+		return crdt.Legible(b)
+	}
+	return b
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/starlingkv/starling/crdt"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -137,6 +138,9 @@ func ordinary(codec string) string {
 	if codec == kv.String.CodecID() {
 		return "text/plain; charset=utf-8"
 	}
+	if _, merges := crdt.RawKind(codec); merges {
+		return "application/json"
+	}
 	return "application/octet-stream"
 }
 
@@ -198,7 +202,11 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request, key string) error 
 	if err != nil {
 		return err
 	}
-	version, err := client.Put(ctx, key, v.body, opts...)
+	value, err := client.value(v.body)
+	if err != nil {
+		return err
+	}
+	version, err := client.Put(ctx, key, value, opts...)
 	if err != nil {
 		return h.refused(r.Context(), key, err)
 	}

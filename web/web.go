@@ -29,6 +29,9 @@ type Config struct {
 	// Client returns a client of the store for values of the codec. It is asked once per codec id. The clients must be
 	// kv.Capable, kv.Versioned and kv.Watcher.
 	Client func(codec kv.Codec) kv.Client
+	// Raw is a client that shows the keys of every codec as bytes: what does not fit as kv.Raw with an error beside it. Nil:
+	// that of Client for kv.Bytes.
+	Raw kv.Client
 	// Node tells about the node and its cluster.
 	Node Node
 	// Log gets what nobody else is told. Nil discards.
@@ -51,7 +54,7 @@ type Config struct {
 // Config.Park; Close ends these.
 type Handler struct {
 	cfg     Config
-	reads   store // of kv.Bytes: reads every codec's bytes
+	reads   store // Config.Raw: reads every codec's bytes
 	clients clients
 	seats   chan struct{}               // one per running watch
 	feeds   feeds                       // what watches read
@@ -87,7 +90,10 @@ func New(cfg Config) *Handler {
 		feeds:   feeds{boot: newBoot(), park: cfg.Park},
 		origins: http.NewCrossOriginProtection(),
 	}
-	reads, err := h.clients.of(kv.Bytes.CodecID())
+	if cfg.Raw == nil {
+		cfg.Raw = cfg.Client(kv.Bytes)
+	}
+	reads, err := asStore(cfg.Raw)
 	if err != nil {
 		panic("web: " + err.Error())
 	}

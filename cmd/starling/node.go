@@ -66,9 +66,15 @@ func loggerOf(opts starling.Options) *slog.Logger {
 // handlerOf is the HTTP API of a node.
 func handlerOf(n aNode, log *slog.Logger) *web.Handler {
 	return web.New(web.Config{
-		Client: func(c kv.Codec) kv.Client { return n.node.Client(crdt.Register(c)) },
-		Node:   n,
-		Log:    log,
+		Client: func(c kv.Codec) kv.Client {
+			if kind, merges := crdt.KindOf(c); merges {
+				return n.node.Client(kind)
+			}
+			return n.node.Client(crdt.Register(c))
+		},
+		Raw:  n.node.Raw(),
+		Node: n,
+		Log:  log,
 	})
 }
 

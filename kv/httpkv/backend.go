@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,8 +72,12 @@ func (s *server) Load(ctx context.Context, key string) (kv.Entry, error) {
 
 // ordinary is the media type that the server gives to values whose writer named none, or this.
 func ordinary(codec string) string {
-	if codec == kv.String.CodecID() {
+	merges := slices.ContainsFunc([]string{"map.", "set.", "merge."}, func(kind string) bool { return strings.HasPrefix(codec, kind) && codec != kind })
+	switch {
+	case codec == kv.String.CodecID():
 		return "text/plain; charset=utf-8"
+	case merges, codec == "counter", codec == "max":
+		return "application/json"
 	}
 	return "application/octet-stream"
 }

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/starlingkv/starling"
+	"github.com/starlingkv/starling/crdt"
+	"github.com/starlingkv/starling/kv"
+)
+
+// toggle is a value that only programs know.
+type toggle struct {
+	On bool `json:"on"`
+}
+
+// withKinds is a node on which a program keeps values that merge.
+func withKinds(t *testing.T) (node *starling.Node, addr string) {
+	t.Helper()
+	n := open(t, starling.Options{Name: "n1"})
+	ctx := t.Context()
+	try := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	try(flagsOf(n.node).Update(ctx, "flags", func(m *crdt.Map[toggle]) error {
+		m.Set("a", toggle{true})
+		m.Set("b", toggle{})
+		return nil
+	}))
+	texts := crdt.Typed[crdt.Map[string]]{Client: n.node.Client(crdt.MapOf[string](kv.String))}
+	try(texts.Update(ctx, "texts", func(m *crdt.Map[string]) error { m.Set("x", "plain\ntext"); m.Set("y", "\xff"); return nil }))
+	set := crdt.Typed[crdt.Set[string]]{Client: n.node.Client(crdt.SetOf[string](kv.String))}
+	try(set.Update(ctx, "zones", func(s *crdt.Set[string]) error { s.Add("b"); s.Add("a"); return nil }))
+	hits := crdt.Typed[crdt.Counter]{Client: n.node.Client(crdt.Counters())}
+	try(hits.Update(ctx, "hits", func(c *crdt.Counter) error { c.Add(41); return nil }))
+	high := crdt.Typed[crdt.Max]{Client: n.node.Client(crdt.Maxima())}
+	try(high.Update(ctx, "mark", func(m *crdt.Max) error { m.Observe(7); return nil }))
+	return n.node, n.url
+}
+
+func flagsOf(n *starling.Node) crdt.Typed[crdt.Map[toggle]] {
+	return crdt.Typed[crdt.Map[toggle]]{Client: n.Client(crdt.MapOf[toggle](kv.JSON[toggle]("flag")))}
+}
+
+// fieldsOf is what a program reads of the flags.
+func fieldsOf(t *testing.T, n *starling.Node) map[string]toggle {
+	t.Helper()
+	m, _, err := flagsOf(n).Get(context.Background(), "flags")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := maps.Collect(m.All())
+	if m.Err() != nil {
+		t.Fatal(m.Err())
+	}
+	return got
+}
+
+// TestKindsAreReadByAnybody looks with the command at what programs keep in kinds of their own.
+func TestKindsAreReadByAnybody(t *testing.T) {
+	_, addr := withKinds(t)
+	for line, want := range map[string]string{
+		"get flags": `{"a":{"on":true},"b":{"on":false}}`,
+		"get texts": `{"x":{"$text":"plain\ntext"},"y":{"$base64":"/w=="}}`,
+		"get zones": `[{"$text":"a"},{"$text":"b"}]`,
+		"get hits":  "41",
+		"get mark":  "7",
+		"ls":        "flags\nhits\nmark\ntexts\nzones\n",
+	} {
+		if got := run(t, addr, "", nil, strings.Fields(line)...); got.out != want || got.code != exitOK {
+			t.Errorf("%s: got %d %q, %s; want %q", line, got.code, got.out, got.err, want)
+		}
+	}
+	long := run(t, addr, "", nil, "ls", "-l").out
+	for _, codec := range []string{" map.flag\n", " map.string\n", " set.string\n", " counter\n", " max\n"} {
+		if !strings.Contains(long, codec) {
+			t.Errorf("ls -l does not name%s in\n%s", codec, long)
+		}
+	}
+	if got := run(t, addr, "", nil, "get", "flags", "-o", "json"); !strings.Contains(got.out, `"value": "{\"a\":`) || !strings.Contains(got.out, `"codec": "map.flag"`) {
+		t.Errorf("get -o json: %s", got.out)
+	}
+	if got := run(t, addr, "", nil, "watch", "flags", "--once", "-o", "raw"); got.out != `{"a":{"on":true},"b":{"on":false}}`+"\n" {
+		t.Errorf("watch: %q, %s", got.out, got.err)
+	}
+}
+
+// TestKindsAreWrittenWhole puts, edits and moves them to another cluster, where programs read them.
+func TestKindsAreWrittenWhole(t *testing.T) {
+	node, addr := withKinds(t)
+	if got := run(t, addr, "", editor("sed -i s/false/true/"), "edit", "flags"); got.code != exitOK {
+		t.Fatal(got.err)
+	}
+	if got := fieldsOf(t, node); len(got) != 2 || !got["b"].On {
+		t.Errorf("after edit: %v", got)
+	}
+	other, there := withKinds(t)
+	exported := run(t, addr, "", nil, "export")
+	for _, key := range []string{"flags", "texts", "zones", "hits", "mark"} {
+		if got := run(t, there, "", nil, "del", key); got.code != exitOK {
+			t.Fatal(got.err)
+		}
+	}
+	if got := run(t, there, exported.out, nil, "import"); got.code != exitOK {
+		t.Fatal(got.err)
+	}
+	if got := fieldsOf(t, other); len(got) != 2 || !got["b"].On {
+		t.Errorf("after import: %v", got)
+	}
+	if got := run(t, there, "", nil, "export"); withoutFacts(got.out) != withoutFacts(exported.out) {
+		t.Errorf("imported is\n%sexported was\n%s", got.out, exported.out)
+	}
+	for _, c := range []struct {
+		line, stdin string
+		code        int
+	}{
+		{`put flags {"c":{"on":true}} --codec map.flag`, "", exitOK},
+		{`put flags [] --codec map.flag`, "", exitError},
+		{`put flags {} --codec map.other`, "", exitError},
+		{`put flags text`, "", exitError},
+		{`put hits 50 --codec counter`, "", exitOK},
+		{`put hits many --codec counter`, "", exitError},
+		{`put ring {} --codec merge.ring`, "", exitError},
+	} {
+		if got := run(t, there, c.stdin, nil, strings.Fields(c.line)...); got.code != c.code {
+			t.Errorf("%s: exit code %d, want %d: %s", c.line, got.code, c.code, got.err)
+		}
+	}
+	if got := fieldsOf(t, other); len(got) != 1 || !got["c"].On {
+		t.Errorf("after put: %v", got)
+	}
+	if got := run(t, there, "", nil, "get", "hits"); got.out != "50" {
+		t.Errorf("the counter is %s", got.out)
+	}
+}
+
+// withoutFacts is what an export says of keys and values alone.
+func withoutFacts(export string) string {
+	var out strings.Builder
+	for line := range strings.Lines(export) {
+		key, _, _ := strings.Cut(line, `","`)
+		_, value, _ := strings.Cut(line, `"codec":`)
+		out.WriteString(key + " " + value)
+	}
+	return out.String()
+}

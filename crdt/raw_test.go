@@ -1,0 +1,131 @@
+package crdt_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/starlingkv/starling/crdt"
+	"github.com/starlingkv/starling/kv"
+)
+
+func TestRawKindIDs(t *testing.T) {
+	for id, want := range map[string]bool{
+		"map.flag": true, "set.x.y": true, "merge.ring": true, "counter": true, "max": true,
+		"map.": false, "map": false, "bytes": false, "string": false, "": false, "counters": false, "xmap.flag": false,
+	} {
+		kind, ok := crdt.RawKind(id)
+		if ok != want || ok && kind.ID() != id {
+			t.Errorf("%q: got %v, %v", id, kind, ok)
+		}
+		if !ok {
+			continue
+		}
+		if back, ok := crdt.KindOf(kind.Codec()); !ok || back.ID() != id {
+			t.Errorf("%q: its codec is of %v, %v", id, back, ok)
+		}
+	}
+	if kind, ok := crdt.KindOf(kv.Bytes); ok {
+		t.Errorf("kv.Bytes is of %v", kind)
+	}
+}
+
+// TestRawKindKeepsWhatItDoesNotKnow changes one field of a Map whose codec it does not have, and whose fields have parts.
+func TestRawKindKeepsWhatItDoesNotKnow(t *testing.T) {
+	s := &shelf{t: t}
+	kind := crdt.MapOf[string](fourParts{kv.String, 4})
+	m := &crdt.Map[string]{}
+	m.Set("a", "1234")
+	m.Set("b", "5678")
+	s.write(kind, "k", m)
+	raw, _ := crdt.RawKind(kind.ID())
+	seen := read[crdt.Map[crdt.Parts]](s, raw, "k")
+	if p, ok := seen.Get("a"); !ok || len(p) != 4 || seen.Len() != 2 {
+		t.Fatalf("got %q, %v of %d fields", p, ok, seen.Len())
+	}
+	seen.Delete("b")
+	if plan := s.write(raw, "k", seen); len(plan.Edits) != 4 {
+		t.Errorf("taking one field out makes %d edits", len(plan.Edits))
+	}
+	left := read[crdt.Map[string]](s, kind, "k")
+	if v, ok := left.Get("a"); !ok || v != "1234" || left.Len() != 1 {
+		t.Errorf("got %q, %v of %d fields", v, ok, left.Len())
+	}
+	// What is seen can be written again, and is the same.
+	b, err := raw.Codec().Encode(read[crdt.Map[crdt.Parts]](s, raw, "k"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := raw.Codec().Decode(crdt.Illegible(crdt.Legible(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := raw.Plan(crdt.Intent{Read: s.tree, Key: "k", Out: again, Self: 7, Scope: crdt.All})
+	if err != nil || len(p.Edits) != 0 {
+		t.Errorf("%s written again makes %d edits, %v", b, len(p.Edits), err)
+	}
+}
+
+// TestRawMergedIsReadOnly reads a value with a merge of its own, and does not write one.
+func TestRawMergedIsReadOnly(t *testing.T) {
+	raw, _ := crdt.RawKind("merge.beats")
+	if _, err := raw.Codec().Decode([]byte(`{}`)); !errors.Is(err, kv.ErrUnsupported) {
+		t.Errorf("Decode: %v, want ErrUnsupported", err)
+	}
+	if _, err := raw.Plan(crdt.Intent{Key: "k", Out: "x"}); !errors.Is(err, kv.ErrType) {
+		t.Errorf("Plan: %v, want ErrType", err)
+	}
+}
+
+func TestLegible(t *testing.T) {
+	for whole, want := range map[string]string{
+		`{"a":{"$base64":"dGV4dA=="},"b":[1, 2]}`:  `{"a":{"$text":"text"},"b":[1, 2]}`,
+		`[7,{"$base64":"/w=="},{"$base64":""}]`:    `[7,{"$base64":"/w=="},{"$text":""}]`,
+		`{"a":{"$text":"mine"}}`:                   `{"a":{"$base64":"eyIkdGV4dCI6Im1pbmUifQ=="}}`,
+		`{"a":{"$base64":"eyIkYmFzZTY0IjoiIn0="}}`: `{"a":{"$base64":"eyIkYmFzZTY0IjoiIn0="}}`,
+		`{}`: `{}`, `[]`: `[]`, `-5`: `-5`, ``: ``, `{"a":`: `{"a":`, `{"a":1}x`: `{"a":1}x`,
+	} {
+		if got := crdt.Legible([]byte(whole)); string(got) != want {
+			t.Errorf("%s: got %s, want %s", whole, got, want)
+		}
+	}
+}
+
+// FuzzLegible holds what is shown to what was there.
+func FuzzLegible(f *testing.F) {
+	for _, seed := range []string{"text", `"q"`, "\xff", "", `{"$text":"x"}`, `{"$base64":""}`, `{"$parts":[1]}`, `{"$parts":[null]}`, "null"} {
+		f.Add([]byte(seed), []byte("other"))
+	}
+	kind, _ := crdt.RawKind("map.x")
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		m := &crdt.Map[crdt.Parts]{}
+		m.Set("a", crdt.Parts{a})
+		m.Set("ab", crdt.Parts{a, nil, b})
+		m.Set("b", crdt.Parts{b})
+		whole, err := kind.Codec().Encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := crdt.Legible(whole)
+		if !json.Valid(shown) {
+			t.Fatalf("%s is shown as %s", whole, shown)
+		}
+		v, err := kind.Codec().Decode(crdt.Illegible(shown))
+		if err != nil {
+			t.Fatalf("%s, shown as %s: %v", whole, shown, err)
+		}
+		back := v.(*crdt.Map[crdt.Parts])
+		for field, want := range map[string]crdt.Parts{"a": {a}, "ab": {a, nil, b}, "b": {b}} {
+			got, _ := back.Get(field)
+			if len(got) != len(want) {
+				t.Fatalf("%s: %q comes back as %q", shown, want, got)
+			}
+			for i := range want {
+				if !bytes.Equal(got[i], want[i]) {
+					t.Fatalf("%s: %q comes back as %q", shown, want, got)
+				}
+			}
+		}
+	})
+}
