@@ -32,8 +32,11 @@ type Member struct {
 	etcd *embed.Etcd // nil: down
 }
 
+// Config is that of a member.
+type Config = embed.Config
+
 // Option changes the configuration of every member.
-type Option func(*embed.Config)
+type Option func(*Config)
 
 // Start starts a cluster of n members, which ends with the test.
 func Start(t testing.TB, n int, opts ...Option) *Cluster {
