@@ -1,6 +1,7 @@
 package etcdlab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -119,6 +120,36 @@ func TestPages(t *testing.T) {
 	}
 	if !slices.Equal(got, want[251:]) {
 		t.Errorf("after k250 there are %d, want %d", len(got), len(want[251:]))
+	}
+}
+
+// TestChangeBehindThePage: while a watcher is told the first state page by page, what it was told already changes.
+func TestChangeBehindThePage(t *testing.T) {
+	t.Parallel()
+	c := open(t, Start(t, 1))
+	for i := range 200 {
+		if _, err := c.Put(t.Context(), fmt.Sprintf("k%03d", i), []byte("old")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	told := 0
+	for ev, err := range c.Events(ctx, "k") {
+		if err != nil {
+			t.Fatalf("after %d events: %v", told, err)
+		}
+		if told++; told == 150 {
+			if _, err := c.Put(t.Context(), "k000", []byte("new")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if ev.Key == "k000" && fmt.Sprintf("%s", ev.Value) == "new" {
+			break
+		}
+	}
+	if told != 202 { // 200, Synced, and the change
+		t.Errorf("told %d events, want 202", told)
 	}
 }
 
