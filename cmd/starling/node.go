@@ -17,8 +17,12 @@ import (
 	"github.com/starlingkv/starling/web"
 )
 
-// leaveWithin bounds how long a node takes to say goodbye.
-const leaveWithin = 5 * time.Second
+const (
+	// leaveWithin bounds how long a node takes to say goodbye.
+	leaveWithin = 5 * time.Second
+	// endWithin bounds how long requests that were told to end may take for it.
+	endWithin = 2 * time.Second
+)
 
 // served is a node and the HTTP server before it.
 type served struct {
@@ -87,13 +91,25 @@ func (s *served) close() error {
 		left = s.node.Leave(ctx)
 	}
 	s.end()
-	shut := s.server.Shutdown(ctx)
+	shut := s.shut()
 	s.api.Close()
 	closed := s.node.Close()
 	if err := <-s.failed; !errors.Is(err, http.ErrServerClosed) {
 		shut = errors.Join(shut, err)
 	}
 	return errors.Join(left, shut, closed)
+}
+
+// shut lets the requests that run end, and then closes what is left: connections on which nothing was ever asked pass for
+// busy, and would hold the server up.
+func (s *served) shut() error {
+	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
+	defer cancel()
+	err := s.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.server.Close()
+	}
+	return err
 }
 
 // wait returns when the node has failed or the server has ended; without an error, when ctx ends or the node was told to

@@ -190,6 +190,21 @@ func TestServerLeaves(t *testing.T) {
 	}
 }
 
+// TestServerLeavesTheSilent stops a process that somebody has connected to without ever asking anything, as clients do
+// that open connections ahead: it ends in order.
+func TestServerLeavesTheSilent(t *testing.T) {
+	n := start(t, "--name", "n1", "--bind", "127.0.0.1:0", "--http", "127.0.0.1:0")
+	silent, err := net.Dial("tcp", strings.TrimPrefix(n.HTTP, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	if _, err := n.client(t).Get(t.Context(), "k"); err != nil { // accepted after the other one
+		t.Fatal(err)
+	}
+	n.leave(t)
+}
+
 // TestServersOfTwoClusters points one cluster's node at the other's: they stay apart, and say so.
 func TestServersOfTwoClusters(t *testing.T) {
 	n1 := start(t, "--cluster", "red", "--name", "n1", "--bind", "127.0.0.1:0", "--http", "127.0.0.1:0")
