@@ -252,7 +252,7 @@ func TestTimeout(t *testing.T) {
 	defer srv.Close()
 	defer close(stuck)
 	for _, line := range everyVerb {
-		if line == "version" {
+		if line == "version" || strings.HasPrefix(line, "config ") { // they ask no server
 			continue
 		}
 		line = strings.NewReplacer("ADDR", srv.URL, "VERSION", "v").Replace(line)

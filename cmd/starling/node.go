@@ -51,16 +51,24 @@ func serve(opts starling.Options, at net.Listener) (*served, error) {
 	}
 	leave := sync.OnceFunc(func() { close(s.left) })
 	s.api = handlerOf(aNode{node, leave}, opts.Logger)
-	s.server = &http.Server{
-		Handler:           s.api,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10, // a key of 1 KiB is at most 3 KiB of path
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          slog.NewLogLogger(loggerOf(opts).Handler(), slog.LevelDebug),
-	}
+	s.server = serverOf(s.api, loggerOf(opts))
+	s.server.BaseContext = func(net.Listener) context.Context { return ctx }
 	go func() { s.failed <- s.server.Serve(at) }()
 	return s, nil
+}
+
+// headLimit bounds the first line and the headers of a request: a key of 1 KiB is at most 3 KiB of path.
+const headLimit = 16 << 10
+
+// serverOf is the server of an API. What it bounds stands in docs/http.md.
+func serverOf(api http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           api,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    headLimit - 4096, // net/http adds these
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 }
 
 func loggerOf(opts starling.Options) *slog.Logger {
