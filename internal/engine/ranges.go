@@ -221,21 +221,27 @@ func (r *reconciler) answerFP(w *weaver, p piece) {
 
 func (r *reconciler) split(w *weaver, p piece) {
 	lo := p.lo
-	for _, hi := range append(r.bounds(p.lo, p.hi, r.parts(p.mine.count)), p.hi) {
+	for _, hi := range append(r.bounds(p.lo, p.hi, r.parts(p)), p.hi) {
 		s := r.sum(lo, hi)
 		w.add(wire.Range{Mode: wire.ModeFP, Upper: hi, Count: s.count, FP: s.fp})
 		lo = hi
 	}
 }
 
-// parts is into how many a range of n items is cut. Its parts will be listed if
-// they are small: then it is cut so that all fingerprints cost what the one list
-// does, an item being a third longer than a range.
-func (r *reconciler) parts(n uint64) int {
-	if n > uint64(r.fan*r.leaf) {
+// parts is into how many a range is cut. Its parts will be listed if they are
+// small: then it is cut so that all fingerprints cost what the one list does, an
+// item being a third longer than a range. The whole is cut as if twice, in one
+// leg: that is some KB, and nearly always where many of the parts differ.
+func (r *reconciler) parts(p piece) int {
+	n := p.mine.count
+	fit := max(int(math.Sqrt(float64(n)*4/3)), 2)
+	switch {
+	case p.lo == "" && p.hi == "":
+		return min(fit, r.fan*r.fan)
+	case n > uint64(r.fan*r.leaf):
 		return r.fan
 	}
-	return max(int(math.Sqrt(float64(n)*4/3)), 2)
+	return fit
 }
 
 // lists adds the list of a piece, in chunks; what does not fit stays open.
@@ -268,8 +274,11 @@ func (w *weaver) add(g wire.Range) {
 		return
 	}
 	w.out = append(w.out, g)
-	w.size += len(g.Upper) + 20 + 32*len(g.Items) + 8*len(g.Want)
+	w.size += weight(g)
 }
+
+// weight is what a range counts for in the bound of a leg.
+func weight(g wire.Range) int { return len(g.Upper) + 20 + 32*len(g.Items) + 8*len(g.Want) }
 
 // skipTo adds what has nothing to say up to hi.
 func (w *weaver) skipTo(hi string) {
@@ -282,6 +291,16 @@ func (w *weaver) skipTo(hi string) {
 func (w *weaver) end() []wire.Range {
 	w.skipTo("")
 	return w.out
+}
+
+// whole reports that the sender of a leg keeps nothing open that it would say
+// in the next: it had room.
+func whole(in []wire.Range) bool {
+	size := 0
+	for _, g := range in {
+		size += weight(g)
+	}
+	return size < legBytes/2
 }
 
 // silent reports that a leg says nothing: its sender has nothing left open.

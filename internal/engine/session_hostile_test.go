@@ -104,19 +104,26 @@ func TestUnknownFramesAreIgnored(t *testing.T) {
 	}
 }
 
+// TestNothingIsShownBeforeThePeerIsDone: a leg that is full may come from a peer
+// that has more to say; of any other what it has caused is the end.
 func TestNothingIsShownBeforeThePeerIsDone(t *testing.T) {
 	n := newSyncNet(t, 2, nil)
 	n.meet()
 	n.run(time.Second)
 	x := n.nodes[0]
-	s := newSession(x.e, x.e.sync.pinNow(n.nodes[1].e.Origin()), answering)
-	// A leg that says something may come from a peer that has more to say.
-	s.Receive(&wire.Ranges{Ranges: []wire.Range{{Mode: wire.ModeWant, Want: []uint64{4711}}}}, x.step)
-	if m, ok := s.Next(); !ok || m.Type() != wire.TypeRanges {
-		t.Errorf("answered with %v", m)
-	}
-	s.Receive(&wire.Ranges{Ranges: []wire.Range{{Mode: wire.ModeSkip}}}, x.step)
-	if m, ok := s.Next(); !ok || m.Type() != wire.TypeShown {
-		t.Errorf("answered silence with %v", m)
+	for _, c := range []struct {
+		says  string
+		leg   wire.Range
+		after wire.Type
+	}{
+		{"much", wire.Range{Mode: wire.ModeWant, Want: make([]uint64, legBytes/8)}, wire.TypeRanges},
+		{"little", wire.Range{Mode: wire.ModeWant, Want: []uint64{4711}}, wire.TypeShown},
+		{"nothing", wire.Range{Mode: wire.ModeSkip}, wire.TypeShown},
+	} {
+		s := newSession(x.e, x.e.sync.pinNow(n.nodes[1].e.Origin()), answering)
+		s.Receive(&wire.Ranges{Ranges: []wire.Range{c.leg}}, x.step)
+		if m, ok := s.Next(); !ok || m.Type() != c.after {
+			t.Errorf("a leg that says %s is answered with %v", c.says, m)
+		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 // A session runs so, X being the side that first has nothing left to compare:
 //
 //	both  RANGES of the tree, each turn with the CELLS and PURGE it has caused
-//	X     SHOWN
+//	X     what the last of them has caused, SHOWN
 //	Y     SHOWN, ACCEPTED
 //	X     ACCEPTED, RANGES of the context unless it is equal or nobody may merge
 //	both  RANGES of the context, with CTX
@@ -107,7 +107,7 @@ func (s *Session) onRanges(m *wire.Ranges, step func(Input) Effects) error {
 	switch {
 	case err != nil:
 		return err
-	case !silent(m.Ranges) || !silent(out):
+	case !silent(out), !whole(m.Ranges):
 		s.sayRanges(m.Phase, out)
 	case m.Phase == wire.PhaseCtx || s.readOnly():
 		s.sayDone()

@@ -125,10 +125,19 @@ func (t Tree[T]) At(i int) T {
 
 // Rank is the number of items with a key below key.
 func (t Tree[T]) Rank(key string) int {
-	if key == "" {
+	n, below := t.root, 0
+	if n == nil {
 		return 0
 	}
-	return int(t.AggOf("", key).Count)
+	for !n.leaf() {
+		at := n.route(key)
+		for _, k := range n.kids[:at] {
+			below += int(k.agg.Count)
+		}
+		n = n.kids[at]
+	}
+	at, _ := n.find(key)
+	return below + at
 }
 
 // All yields the items in key order.
