@@ -2,6 +2,7 @@
 // goes to.
 //
 //	etcd://[user:password@]host:2379[,host:2379]/prefix?tls=true&ca=FILE&cert=FILE&key=FILE
+//	consul://[:token@]host:8500/prefix?stale=true&token-file=FILE&tls=true&ca=FILE&cert=FILE&key=FILE
 //	http://host:7070, https://host:7070    a starling server, and whatever it serves
 //	mem://                                 a map that lives as long as the process
 //
@@ -34,10 +35,11 @@ type Store struct {
 type opener func(ctx context.Context, a *address, log *slog.Logger) (*Store, error)
 
 var openers = map[string]opener{
-	"etcd":  openEtcd,
-	"http":  openHTTP,
-	"https": openHTTP,
-	"mem":   openMem,
+	"consul": openConsul,
+	"etcd":   openEtcd,
+	"http":   openHTTP,
+	"https":  openHTTP,
+	"mem":    openMem,
 }
 
 // Open opens the store of a URL. A store that is away is no error: its clients say so when they are used. Close it.

@@ -58,6 +58,15 @@ func TestOpenRefuses(t *testing.T) {
 		"etcd://h:1/?ca=" + empty:               "there is no certificate in it",
 		"etcd://h:1/?cert=/nowhere":             "no such file",
 		"etcd://u@h:1/":                         "a user and a password go together",
+		"consul://":                             "want one host",
+		"consul://a:1,b:1":                      "want one host",
+		"consul://h:1//registry/":               "that a URL carries unchanged",
+		"consul://me@h:1/":                      "behind a colon",
+		"consul://:s3cret@h:1/?token-file=/x":   "one too many",
+		"consul://h:1/?token-file=/nowhere":     "no such file",
+		"consul://h:1/?token-file=" + empty:     "it is empty",
+		"consul://h:1/?stale=maybe":             "want true or false",
+		"consul://:s3cret@h:1/?colour=red":      "colour says nothing to consul",
 		"http://a:1,b:1":                        "want one host",
 		"http://u:p@a:1":                        "no user",
 		"mem://h:1/?x=y":                        "want mem://",
@@ -124,6 +133,48 @@ func TestHTTPKeepsItsPath(t *testing.T) {
 	_, _ = s.Client(kv.Bytes).Get(t.Context(), "k")
 	if asked != "/mounted/here/v1/kv/k" {
 		t.Errorf("it asked for %q", asked)
+	}
+}
+
+// TestConsulIsToldEverything: the prefix is the store's own, the token stands nowhere but in its header.
+func TestConsulIsToldEverything(t *testing.T) {
+	var asked []*http.Request
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r)
+		http.NotFound(w, r)
+	}))
+	defer srv.Close()
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host := strings.TrimPrefix(srv.URL, "http://")
+	for raw, mode := range map[string]string{
+		"consul://:s3cret@" + host + "/app/?datacenter=dc2":                        "consistent",
+		"consul://" + host + "/app/?stale=true&datacenter=dc2&token-file=" + token: "stale",
+	} {
+		s, err := Open(t.Context(), raw, discard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked = nil
+		if v, err := s.Client(kv.Bytes).Get(t.Context(), "a//b"); v != nil || err != nil {
+			t.Errorf("%s: got %v, %v", raw, v, err)
+		}
+		s.Close()
+		if len(asked) != 1 {
+			t.Fatalf("%s: %d requests, want one", raw, len(asked))
+		}
+		r := asked[0]
+		if got := r.URL.Path; got != "/v1/kv/app/a/%2Fb" {
+			t.Errorf("%s: asked for %q", raw, got)
+		}
+		if q := r.URL.Query(); !q.Has(mode) || q.Get("dc") != "dc2" || strings.Contains(r.URL.String(), "s3cret") {
+			t.Errorf("%s: asked %s, want %s of dc2", raw, r.URL, mode)
+		}
+		if got := r.Header.Get("X-Consul-Token"); got != "s3cret" {
+			t.Errorf("%s: token %q", raw, got)
+		}
 	}
 }
 
