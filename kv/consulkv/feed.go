@@ -18,6 +18,9 @@ const (
 	longestWait = time.Minute
 	// grace is how much later than asked for an answer may come: Consul adds a sixteenth itself, and a list takes time.
 	grace = 30 * time.Second
+	// away is how long a watch may be busy with an answer and still go on by its index: a server that was begun anew
+	// meanwhile would let it wait for an index that is far from coming.
+	away = time.Second
 	// A watch may ask paceBurst times at once, and then once in paceEvery: what happens in between is one answer.
 	paceBurst = 32
 	paceEvery = 50 * time.Millisecond
@@ -38,6 +41,7 @@ type feed struct {
 	yield  func(kv.Event, error) bool
 	pace   pace
 	index  uint64            // of the last answer; 0: the next question does not wait
+	heard  time.Time         // when that came
 	told   map[string]string // key -> version
 	synced bool
 	due    time.Time // when the next value is overdue; zero: none will be
@@ -53,7 +57,7 @@ func (f *feed) run(caller context.Context) {
 		a, err := f.ask(ctx)
 		if err == nil {
 			wait = firstWait
-			f.index = follow(f.index, a.index)
+			f.index, f.heard = follow(f.index, a.index), time.Now()
 			if !f.tell(a.rows) {
 				return
 			}
@@ -93,6 +97,9 @@ func (f *feed) ended(caller context.Context, err error) error {
 
 // ask asks one question, and waits for news if the last answer said from where.
 func (f *feed) ask(ctx context.Context) (answer, error) {
+	if time.Since(f.heard) > away {
+		f.index = 0
+	}
 	q := question{Selection: f.sel, index: f.index}
 	limit := grace
 	if f.index > 0 {

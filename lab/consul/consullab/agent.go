@@ -29,9 +29,10 @@ type Agent struct {
 	config string
 	ports  [3]int // HTTP, serf, RPC
 
-	mu   sync.Mutex // guards what follows
-	cmd  *exec.Cmd
-	said *bytes.Buffer
+	mu     sync.Mutex // guards what follows
+	cmd    *exec.Cmd
+	exited chan struct{}
+	said   *bytes.Buffer // whole when exited
 }
 
 // Start starts an agent and waits until it takes writes. It ends with the test. Config is more of the agent's
@@ -65,13 +66,19 @@ func (a *Agent) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", a.ports
 // Consul is Consul's own client, as others use it.
 func (a *Agent) Consul(t testing.TB) *api.Client {
 	t.Helper()
-	transport := &http.Transport{}
-	t.Cleanup(transport.CloseIdleConnections)
-	c, err := api.NewClient(&api.Config{Address: a.URL(), HttpClient: &http.Client{Transport: transport}})
+	c, err := api.NewClient(&api.Config{Address: a.URL(), HttpClient: a.plainHTTP(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// plainHTTP is an HTTP client that leaves nothing behind.
+func (a *Agent) plainHTTP(t testing.TB) *http.Client {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
 }
 
 // Kill kills the agent, as a crash does.
@@ -81,13 +88,20 @@ func (a *Agent) Kill() {
 	if a.cmd == nil {
 		return
 	}
-	_ = a.cmd.Process.Kill()
-	_ = a.cmd.Wait() // it says that it was killed
+	_ = a.cmd.Process.Kill() // or it has ended already
+	<-a.exited
 	a.cmd = nil
 }
 
-// Freeze makes the agent silent, without an end of its connections, until Thaw.
-func (a *Agent) Freeze() { a.signal(syscall.SIGSTOP) }
+// Freeze makes the agent silent, without an end of its connections, until Thaw. It returns when every thread has stopped.
+func (a *Agent) Freeze() {
+	a.t.Helper()
+	a.signal(syscall.SIGSTOP)
+	var how syscall.WaitStatus
+	if _, err := syscall.Wait4(a.cmd.Process.Pid, &how, syscall.WUNTRACED, nil); err != nil || !how.Stopped() {
+		a.t.Fatalf("the agent did not stop: %v, %v", how, err)
+	}
+}
 
 // Thaw lets a frozen agent go on.
 func (a *Agent) Thaw() { a.signal(syscall.SIGCONT) }
@@ -117,7 +131,7 @@ func (a *Agent) Forget() {
 
 // run starts the process and waits until it takes writes.
 func (a *Agent) run() error {
-	config := filepath.Join(a.dir, "agent.hcl")
+	config, more := filepath.Join(a.dir, "agent.hcl"), filepath.Join(a.dir, "more.hcl")
 	err := os.WriteFile(config, fmt.Appendf(nil, `
 		server = true
 		bootstrap_expect = 1
@@ -132,27 +146,39 @@ func (a *Agent) run() error {
 		limits { http_max_conns_per_client = 10000 }
 		performance { raft_multiplier = 1 }
 		ports { http = %d serf_lan = %d server = %d serf_wan = -1 dns = -1 grpc = -1 grpc_tls = -1 }
-		%s`, filepath.Join(a.dir, "data"), a.ports[0], a.ports[1], a.ports[2], a.config), 0o600)
+		`, filepath.Join(a.dir, "data"), a.ports[0], a.ports[1], a.ports[2]), 0o600)
+	if err == nil {
+		err = os.WriteFile(more, []byte(a.config), 0o600)
+	}
 	if err != nil {
 		return err
 	}
-	a.mu.Lock()
-	a.said = new(bytes.Buffer)
-	a.cmd = exec.Command(a.binary, "agent", "-config-file="+config)
-	a.cmd.Stdout, a.cmd.Stderr = a.said, a.said
-	a.cmd.SysProcAttr = withParent()
-	err = a.cmd.Start()
-	if err != nil {
-		a.cmd = nil
+	if err := a.launch("-config-file="+config, "-config-file="+more); err != nil {
+		return err
 	}
-	a.mu.Unlock()
-	if err == nil {
-		err = a.ready()
-	}
-	if err != nil {
+	if err := a.ready(); err != nil {
 		a.Kill()
 		return fmt.Errorf("consul agent: %w\n%s", err, a.said)
 	}
+	return nil
+}
+
+// launch starts the process.
+func (a *Agent) launch(args ...string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.said, a.exited = new(bytes.Buffer), make(chan struct{})
+	a.cmd = exec.Command(a.binary, append([]string{"agent"}, args...)...)
+	a.cmd.Stdout, a.cmd.Stderr = a.said, a.said
+	a.cmd.SysProcAttr = withParent()
+	if err := a.cmd.Start(); err != nil {
+		a.cmd = nil
+		return err
+	}
+	go func(cmd *exec.Cmd, exited chan struct{}) {
+		_ = cmd.Wait() // it says that it was killed
+		close(exited)
+	}(a.cmd, a.exited)
 	return nil
 }
 
@@ -176,6 +202,8 @@ func (a *Agent) ready() error {
 		}
 		select {
 		case <-tick.C:
+		case <-a.exited:
+			return errors.New("it has ended")
 		case <-limit.C:
 			return errors.New("it takes no writes")
 		}

@@ -13,6 +13,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	a := Start(t)
 	kvtest.Run(t, kvtest.Suite{New: a.fresh(), TTL: time.Second})
 }
