@@ -91,6 +91,10 @@ func TestPages(t *testing.T) {
 	t.Parallel()
 	cluster := Start(t, 1)
 	c := open(t, cluster)
+	// A row without a note before the pairs: the end of a page comes between a value and its note.
+	if _, err := cluster.plain(t).Put(t.Context(), "j", "theirs"); err != nil {
+		t.Fatal(err)
+	}
 	var want []string
 	large := []byte(strings.Repeat("x", 100<<10))
 	for i := range 300 {
@@ -105,7 +109,10 @@ func TestPages(t *testing.T) {
 		want = append(want, key)
 	}
 	var got []string
-	for e, err := range c.Entries(t.Context(), "", "k") {
+	for e, err := range c.Entries(t.Context(), "", "") {
+		if e.Key == "j" {
+			continue
+		}
 		if err != nil || e.Codec != "bytes" {
 			t.Fatalf("%s: codec %q, %v", e.Key, e.Codec, err)
 		}
@@ -199,7 +206,7 @@ func TestVersionsOfAnotherCluster(t *testing.T) {
 	if _, err := fresh.Put(t.Context(), "k", []byte("w"), kv.IfVersion(vb)); err != nil {
 		t.Errorf("the version of this one: %v", err)
 	}
-	for _, odd := range []string{"x", "-", "1-0", "1--1", vb + "0", "0" + vb, "+" + vb} {
+	for _, odd := range []string{va, "x", "-", "1-0", "1--1", vb + "0", "0" + vb, "+" + vb} {
 		if _, err := b.Put(t.Context(), "k", []byte("w"), kv.IfVersion(odd)); !errors.Is(err, kv.ErrConflict) {
 			t.Errorf("version %q: %v", odd, err)
 		}
