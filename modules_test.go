@@ -3,6 +3,7 @@ package starling_test
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -93,5 +94,20 @@ func TestListedModules(t *testing.T) {
 	}
 	if got := unlisted([]string{".", "lab/new"}, listed); !slices.Equal(got, []string{"lab/new"}) {
 		t.Errorf("got %q, want the module that is on no list", got)
+	}
+}
+
+// TestModulesKnowTheProduct: what the product requires, every lab that replaces it must list too, or it builds no more.
+// After a change of go.mod run go mod tidy in every module under lab/.
+func TestModulesKnowTheProduct(t *testing.T) {
+	for _, dir := range goModDirs(t) {
+		if !strings.HasPrefix(dir, "lab/") {
+			continue
+		}
+		list := exec.Command("go", "list", "./...")
+		list.Dir = dir
+		if out, err := list.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", dir, err, out)
+		}
 	}
 }
