@@ -2,6 +2,7 @@ package kv
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -287,11 +288,19 @@ func (b *Base) encode(key string, v any, w Write) (Entry, error) {
 	if len(body) > can.MaxValue {
 		return Entry{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(body), can.MaxValue)
 	}
-	return Entry{Key: key, Value: Raw(body), Codec: b.codec.CodecID(), Size: len(body), Media: w.Media}, nil
+	id := b.codec.CodecID()
+	if c, ok := v.(Coded); ok && b.codec == Any {
+		id = cmp.Or(c.Codec, Bytes.CodecID())
+	}
+	return Entry{Key: key, Value: Raw(body), Codec: id, Size: len(body), Media: w.Media}, nil
 }
 
 // open decodes the value of a present raw entry. On an error the value stays raw.
 func (b *Base) open(e Entry) (Entry, error) {
+	if raw, _ := e.Value.(Raw); b.codec == Any {
+		e.Value = Coded{Codec: e.Codec, Body: raw}
+		return e, nil
+	}
 	raw, _ := e.Value.(Raw)
 	v, err := b.decode(raw, e.Codec)
 	if err != nil {

@@ -61,6 +61,31 @@ func (stringCodec) Encode(v any) ([]byte, error) {
 
 func (stringCodec) Decode(b []byte) (any, error) { return string(b), nil }
 
+// Coded is an encoded value and the name of the codec that it is of.
+type Coded struct {
+	Codec string // empty: the store does not know; it is written as that of Bytes then
+	Body  []byte // shared
+}
+
+// Any is the codec of [Coded] values: a client of it reads every key, whatever that was written with, and writes with the
+// codec that the value names. It is for tools that copy, show and repair.
+var Any Codec = anyCodec{}
+
+type anyCodec struct{}
+
+func (anyCodec) CodecID() string { return "any" }
+
+func (anyCodec) Encode(v any) ([]byte, error) {
+	c, ok := v.(Coded)
+	if !ok {
+		return nil, unfit("kv.Coded", v)
+	}
+	return c.Body, nil
+}
+
+// Decode knows no name: who has an entry takes the one that stands there.
+func (anyCodec) Decode(b []byte) (any, error) { return Coded{Body: b[:len(b):len(b)]}, nil }
+
 // JSON returns a codec that stores values of type T as JSON, under the name id. T may be a pointer; a JSON null, which
 // would read as a nil value, is refused both ways.
 func JSON[T any](id string) Codec { return jsonCodec[T]{id: id} }

@@ -31,7 +31,7 @@ const exitCodes = `0  done
 4  the key has another version
 5  the node cannot be reached, is not ready, or took too long
 6  not allowed
-7  a check failed: the cluster, or two nodes, do not agree, the node takes no writes, doctor found something, or a configuration is wrong`
+7  a check failed: the cluster, or two nodes, do not agree, the node takes no writes, doctor found something, a copy differs from its source, or a configuration is wrong`
 
 // exitCodesTopic is "starling help exit-codes".
 func exitCodesTopic() *cobra.Command {
@@ -76,7 +76,8 @@ func codeOf(err error) int {
 		return exitNotFound
 	case errors.Is(err, kv.ErrConflict):
 		return exitConflict
-	case errors.Is(err, errDiffer), errors.Is(err, errNoWrites), errors.Is(err, errFindings), errors.Is(err, errConfig):
+	case errors.Is(err, errDiffer), errors.Is(err, errNoWrites), errors.Is(err, errFindings), errors.Is(err, errConfig),
+		errors.Is(err, errCopyDiffers):
 		return exitCheck
 	case errors.Is(err, httpkv.ErrUnreachable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kv.ErrNotReady):
 		return exitUnreachable

@@ -15,7 +15,7 @@ var everyVerb = []string{
 	"get b", "ls", "put x y", "create y z", "update b z --version VERSION", "del b", "del --prefix a/ --yes", "edit b",
 	"watch b --once", "export", "import", "members", "members forget n2", "members forget --gone", "status", "check",
 	"diff ADDR ADDR", "doctor", "leave", "version", "config print", "config print --defaults", "config print --diff --name n",
-	"config check /dev/null",
+	"config check /dev/null", "copy --from ADDR --to mem://",
 }
 
 // lineFor fills in what the fixture decides.

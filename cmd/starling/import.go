@@ -33,7 +33,7 @@ func (p *program) importCommand() *cobra.Command {
 		Use:   "import [-|FILE]",
 		Short: `write the keys of a file of JSON lines: {"key":..,"value":..} or {"key":..,"value_base64":..}`,
 		Long: "Writes one key per line, several at once, the lines of one key in their order. A line may name the codec of its\n" +
-			"value and when it expires too. An array is taken as well, as export -o json prints it, or consul kv export. It stops at the first error; what it has written by then stays, so it can just be run again.",
+			"value and when it expires too. An array is taken as well, as export -o json prints it, or consul kv export; and what etcdctl get --prefix -w json prints. It stops at the first error; what it has written by then stays, so it can just be run again.",
 		Args: arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			in := p.in
@@ -50,7 +50,7 @@ func (p *program) importCommand() *cobra.Command {
 				return err
 			}
 			defer client.Close()
-			im := &importer{store: client.Backend(), timeout: p.global.timeout, began: time.Now()}
+			im := &importer{store: client.With(kv.Any), timeout: p.global.timeout, began: time.Now()}
 			err = im.run(c.Context(), in, &statusLine{out: p.err, tty: p.talks})
 			if err != nil {
 				return err
@@ -79,7 +79,7 @@ type line struct {
 
 // importer writes the lines of one file.
 type importer struct {
-	store   kv.Backend
+	store   kv.Versioned  // of kv.Any
 	timeout time.Duration // of one write
 	began   time.Time
 
@@ -155,8 +155,12 @@ func (im *importer) read(ctx context.Context, in io.Reader, lanes []chan line) e
 		}
 	}
 	buffered := bufio.NewReaderSize(in, 64<<10)
-	if first, err := buffered.Peek(1); err == nil && first[0] == '[' {
+	first, _ := buffered.Peek(len(etcdBegins)) // what cannot be read is told by the reader
+	switch {
+	case len(first) > 0 && first[0] == '[':
 		return readArray(buffered, deal)
+	case string(first) == etcdBegins:
+		return readEtcd(buffered, deal)
 	}
 	return readLines(buffered, deal)
 }
@@ -238,9 +242,9 @@ func (im *importer) write(ctx context.Context, l line) error {
 	ctx, cancel := context.WithTimeout(ctx, im.timeout)
 	defer cancel()
 	body := l.body()
-	e := kv.Entry{Key: l.Key, Value: body, Codec: l.Codec, Media: l.MediaType, Size: len(body)}
-	if _, err := im.store.Store(ctx, e, kv.PutWrite(ctx, remaining(kv.Entry{Expires: l.ExpiresAt}))); err != nil {
-		return fmt.Errorf("line %d: %w", l.number, kv.Wrap("put", l.Key, err))
+	opts := []kv.PutOption{remaining(kv.Entry{Expires: l.ExpiresAt}), kv.Media(l.MediaType)}
+	if _, err := im.store.Put(ctx, l.Key, kv.Coded{Codec: l.Codec, Body: body}, opts...); err != nil {
+		return fmt.Errorf("line %d: %w", l.number, err)
 	}
 	im.keys.Add(1)
 	im.bytes.Add(int64(len(body)))

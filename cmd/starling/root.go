@@ -44,7 +44,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.AddCommand(
 		p.devCommand(), p.serverCommand(),
 		p.getCommand(), p.putCommand(), p.createCommand(), p.updateCommand(), p.delCommand(), p.editCommand(),
-		p.lsCommand(), p.watchCommand(), p.exportCommand(), p.importCommand(),
+		p.lsCommand(), p.watchCommand(), p.exportCommand(), p.importCommand(), p.copyCommand(),
 		p.membersCommand(), p.statusCommand(), p.checkCommand(), p.diffCommand(), p.doctorCommand(), p.leaveCommand(),
 		p.configCommand(), p.simCommand(), p.versionCommand(), p.completionCommand(root), exitCodesTopic(),
 	)
@@ -66,7 +66,7 @@ func (p *program) rootCommand() *cobra.Command {
 
 // withoutCurl are the verbs that one curl command cannot stand for.
 var withoutCurl = map[string]bool{
-	"dev": true, "server": true, "sim": true, "version": true, "import": true, "completion": true,
+	"dev": true, "server": true, "sim": true, "version": true, "import": true, "copy": true, "completion": true,
 	"config": true, "config print": true, "config check": true,
 }
 

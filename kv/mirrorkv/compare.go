@@ -47,7 +47,7 @@ type compared struct {
 // of their values; when a value was written, by whom and until when it lives is not compared. It reads both stores once,
 // side by side, and holds one entry of each. An error beside a Difference without a key is the last pair.
 //
-// What is written meanwhile may be seen as a difference: compare such a key again before you believe it.
+// A key that differs is looked at once more before it is yielded, because a write may have been on its way.
 func Compare(ctx context.Context, codec kv.Codec, from, to kv.Client, sel kv.Selection) iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
 		p, err := pairOf(codec, from, to)
@@ -55,8 +55,28 @@ func Compare(ctx context.Context, codec kv.Codec, from, to kv.Client, sel kv.Sel
 			yield(Difference{}, err)
 			return
 		}
+		for d, err := range p.differences(ctx, sel) {
+			if (err != nil || d.Kind != 0) && !yield(d, err) {
+				return
+			}
+		}
+	}
+}
+
+// differences yields every key of both sides, also the equal ones, those that differ looked at once more. An error is the
+// last pair.
+func (p pair) differences(ctx context.Context, sel kv.Selection) iter.Seq2[Difference, error] {
+	return func(yield func(Difference, error) bool) {
 		for c, err := range p.compare(ctx, sel.Prefix, sel.After) {
-			if (err != nil || c.Kind != 0) && !yield(c.Difference, err) {
+			d := c.Difference
+			if err == nil && d.Kind != 0 {
+				d, err = p.again(ctx, d.Key)
+			}
+			if err != nil {
+				yield(Difference{}, err)
+				return
+			}
+			if !yield(d, nil) {
 				return
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/starlingkv/starling/kv"
 )
@@ -25,6 +26,7 @@ type Job struct {
 	Prefix   string
 	After    string // resume: keys up to this one are done
 	Extras   Extras
+	Timeout  time.Duration  // of making one key equal, after which it has failed; zero: as long as ctx allows
 	Progress func(Progress) // nil: nobody; called on the goroutine of Copy after each batch
 }
 
@@ -57,11 +59,23 @@ func Copy(ctx context.Context, j Job) (Progress, error) {
 	if err != nil {
 		return Progress{Last: j.After}, err
 	}
-	return p.copy(ctx, j, p.sync)
+	return p.copy(ctx, j, j.bounded(p.sync))
 }
 
 // syncer makes one key equal.
 type syncer func(ctx context.Context, key string) (Result, error)
+
+// bounded gives each key its time.
+func (j Job) bounded(one syncer) syncer {
+	if j.Timeout <= 0 {
+		return one
+	}
+	return func(ctx context.Context, key string) (Result, error) {
+		ctx, cancel := context.WithTimeout(ctx, j.Timeout)
+		defer cancel()
+		return one(ctx, key)
+	}
+}
 
 func (p pair) copy(ctx context.Context, j Job, one syncer) (Progress, error) {
 	run := copying{job: j, one: one, done: Progress{Last: j.After}}

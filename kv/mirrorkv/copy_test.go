@@ -143,6 +143,39 @@ type sameID struct{ kv.Codec }
 
 func (sameID) Encode(v any) ([]byte, error) { return v.([]byte), nil }
 
+func TestCopyOfEveryCodec(t *testing.T) {
+	from, to := memkv.New(kv.Any), memkv.New(kv.Any)
+	t.Cleanup(func() { from.Close() })
+	t.Cleanup(func() { to.Close() })
+	put(t, from.With(kv.String), "text", "t")
+	if _, err := from.With(kv.JSON[[]int]("numbers")).Put(t.Context(), "json", []int{1, 2}); err != nil {
+		t.Fatal(err)
+	}
+	job := mirrorkv.Job{From: from, To: to, Codec: kv.Any}
+	if done, err := mirrorkv.Copy(t.Context(), job); err != nil || done.Copied != 2 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if v, err := to.With(kv.String).Get(t.Context(), "text"); v != "t" {
+		t.Errorf("the text came as %v, %v", v, err)
+	}
+	if v, err := to.With(kv.JSON[[]int]("numbers")).Get(t.Context(), "json"); err != nil || len(v.([]int)) != 2 {
+		t.Errorf("the numbers came as %v, %v", v, err)
+	}
+	if _, err := to.With(kv.Bytes).Get(t.Context(), "text"); !errors.Is(err, kv.ErrType) {
+		t.Errorf("the copy forgot its codec: %v", err)
+	}
+	// The same bytes under another codec are a difference that a copy cannot mend, and says so.
+	if err := to.Delete(t.Context(), "text"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := to.With(kv.Bytes).Put(t.Context(), "text", []byte("t")); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := mirrorkv.Copy(t.Context(), job); !errors.Is(err, kv.ErrType) || done.Failed != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+}
+
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := resetting{store(t), make(chan struct{}, 1)}

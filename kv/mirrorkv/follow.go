@@ -17,7 +17,7 @@ func Follow(ctx context.Context, j Job, synced func(Progress, error)) error {
 	if err != nil {
 		return err
 	}
-	f := follower{pair: p, job: j, synced: synced, known: make(map[string]bool), failed: make(map[string]bool)}
+	f := follower{pair: p, one: j.bounded(p.sync), job: j, synced: synced, known: make(map[string]bool), failed: make(map[string]bool)}
 	for ev, err := range p.from.Events(ctx, j.Prefix) {
 		if err != nil && ev.Key == "" {
 			return err
@@ -32,6 +32,7 @@ func Follow(ctx context.Context, j Job, synced func(Progress, error)) error {
 // follower applies the events of the source.
 type follower struct {
 	pair
+	one    syncer
 	job    Job
 	synced func(Progress, error)
 	live   bool            // the state has been told in full
@@ -70,7 +71,7 @@ func (f *follower) pass(ctx context.Context) error {
 			}
 		}
 	}
-	done, err := f.copy(ctx, f.job, f.sync)
+	done, err := f.copy(ctx, f.job, f.one)
 	f.job.After = "" // only the first pass resumes an earlier run
 	if f.synced != nil {
 		f.synced(done, err)
@@ -81,13 +82,13 @@ func (f *follower) pass(ctx context.Context) error {
 // sync1 copies one change. A failure is the end only if ctx ended. What failed is tried again as soon as something
 // succeeds.
 func (f *follower) sync1(ctx context.Context, key string) error {
-	if r, _ := f.sync(ctx, key); r == Failed {
+	if r, _ := f.one(ctx, key); r == Failed {
 		f.failed[key] = true
 		return kv.Ended(ctx)
 	}
 	delete(f.failed, key)
 	again := slices.Collect(maps.Keys(f.failed))
-	for i, s := range syncAll(ctx, again, f.sync) {
+	for i, s := range syncAll(ctx, again, f.one) {
 		if s.result != Failed {
 			delete(f.failed, again[i])
 		}

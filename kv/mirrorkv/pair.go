@@ -127,9 +127,13 @@ func done(r Result, err error) (Result, error) {
 	return r, nil
 }
 
-// equal reports whether two present entries have the same bytes, and the same media type where both sides keep one.
+// equal reports whether two present entries have the same bytes, and the same codec and media type where both sides know
+// them.
 func (p pair) equal(a, b kv.Entry) bool {
 	if a.Media != b.Media && p.both().Media {
+		return false
+	}
+	if a.Codec != b.Codec && a.Codec != "" && b.Codec != "" {
 		return false
 	}
 	x, err := body(p.codec, a)

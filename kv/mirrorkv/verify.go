@@ -11,8 +11,7 @@ import (
 // maxShown bounds the differences that a report names.
 const maxShown = 100
 
-// Report is what a comparison of both stores found. A key that differed is looked at once more before it is counted,
-// because a write may have been on its way.
+// Report is what a comparison of both stores found.
 type Report struct {
 	Began   time.Time
 	Took    time.Duration
@@ -52,15 +51,12 @@ func (c *Client) Verify(ctx context.Context, prefix string) Report {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(era, func() { cancel(context.Cause(era)) })()
-	for d, err := range p.compare(ctx, prefix, "") {
-		if err == nil && d.Kind != 0 {
-			d.Difference, err = p.again(ctx, d.Key)
-		}
+	for d, err := range p.differences(ctx, kv.Selection{Prefix: prefix}) {
 		if err != nil {
 			r.Err = err
 			break
 		}
-		r.count(d.Difference)
+		r.count(d)
 	}
 	r.Took = time.Since(r.Began)
 	return r
