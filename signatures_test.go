@@ -6,6 +6,7 @@ import (
 
 	"github.com/starlingkv/starling"
 	"github.com/starlingkv/starling/kv"
+	"github.com/starlingkv/starling/kv/consulkv"
 	"github.com/starlingkv/starling/kv/httpkv"
 	"github.com/starlingkv/starling/kv/memkv"
 )
@@ -35,5 +36,6 @@ var (
 
 	_ cortexClient = (*memkv.Client)(nil)
 	_ cortexClient = (*httpkv.Client)(nil)
+	_ cortexClient = (*consulkv.Client)(nil)
 	_ cortexClient = (*starling.Client)(nil)
 )

@@ -28,7 +28,7 @@ const (
 	// dialWithin bounds one attempt to connect.
 	dialWithin = 5 * time.Second
 	// maxAnswer bounds what is read of one answer: Consul has no pages, so a list is one answer.
-	maxAnswer = 1 << 30
+	maxAnswer = 256 << 20
 )
 
 // store is the server. It implements kv.Backend.
@@ -78,7 +78,7 @@ type boundedBody struct {
 	left int64
 }
 
-var errLong = fmt.Errorf("an answer of more than %d bytes: watch or list a longer prefix", maxAnswer)
+var errLong = fmt.Errorf("an answer of more than %d bytes: choose a longer prefix", maxAnswer)
 
 // Read is part of io.Reader.
 func (b *boundedBody) Read(p []byte) (int, error) {
