@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -9,69 +10,120 @@ import (
 	"github.com/starlingkv/starling/kv"
 )
 
-// condition is what a write asks of the present entry. The zero condition asks nothing.
-type condition struct {
-	asked   bool
-	version string // "": that the key be absent
+// tags is one of the headers If-Match and If-None-Match: the versions that it names, or all.
+type tags struct {
+	asked    bool
+	all      bool // *
+	versions []string
 }
 
-func (c condition) put() kv.PutOption {
-	if !c.asked {
-		return kv.TTL(0) // nothing is asked, and nothing expires by itself
-	}
-	return kv.IfVersion(c.version)
+// names reports whether the header names the version; "" is that of an absent key.
+func (t tags) names(version string) bool {
+	return version != "" && (t.all || slices.Contains(t.versions, version))
 }
 
-func (c condition) remove() []kv.RemoveOption {
-	if !c.asked {
-		return nil
-	}
-	return []kv.RemoveOption{kv.IfVersion(c.version)}
+// condition is what a request asks of the present version. The zero condition asks nothing.
+type condition struct{ match, none tags }
+
+// holds reports whether a write may happen over the version.
+func (c condition) holds(version string) bool {
+	return (!c.match.asked || c.match.names(version)) && !c.none.names(version)
 }
 
-// conditionOf reads If-Match and If-None-Match as far as a write can keep them: one version, or none at all.
-func conditionOf(r *http.Request) (condition, error) {
-	match, none := r.Header.Values("If-Match"), r.Header.Values("If-None-Match")
+// exact is the one version over which alone the write may happen, and whether there is one: the store compares itself.
+func (c condition) exact() (version string, is bool) {
 	switch {
-	case len(match)+len(none) == 0:
-		return condition{}, nil
-	case len(match)+len(none) > 1:
-		return condition{}, newProblem(badRequest, "one If-Match or one If-None-Match, not more")
-	case len(none) == 1:
-		if none[0] != "*" || r.Method != http.MethodPut {
-			return condition{}, newProblem(badRequest, "If-None-Match: only * is understood, of PUT")
+	case c.none.all && !c.match.asked:
+		return "", true
+	case c.match.asked && !c.match.all && len(c.match.versions) == 1 && !c.none.asked:
+		return c.match.versions[0], true
+	}
+	return "", false
+}
+
+// conditionOf reads If-Match and If-None-Match as RFC 9110 has them. If-Match compares strongly: a weak tag is never the
+// version.
+func conditionOf(r *http.Request) (c condition, err error) {
+	c.match, err = tagsOf(r, "If-Match", strong)
+	if err == nil {
+		c.none, err = tagsOf(r, "If-None-Match", weak)
+	}
+	return c, err
+}
+
+// comparison says what becomes of weak tags.
+type comparison int
+
+const (
+	strong comparison = iota // they are left out
+	weak                     // they are as good as others
+)
+
+func tagsOf(r *http.Request, header string, how comparison) (tags, error) {
+	lines := r.Header.Values(header)
+	if len(lines) == 0 {
+		return tags{}, nil
+	}
+	t := tags{asked: true}
+	rest := strings.TrimSpace(strings.Join(lines, ","))
+	if rest == "*" {
+		t.all = true
+		return t, nil
+	}
+	for rest != "" {
+		tag, isWeak := strings.CutPrefix(rest, "W/")
+		version, after, ok := unquote(tag)
+		if !ok || version == "" {
+			return t, newProblem(badRequest, header+`: * or versions in quotes are wanted, as the ETag has them`)
 		}
-		return condition{asked: true}, nil
+		if !isWeak || how == weak {
+			t.versions = append(t.versions, version)
+		}
+		after = strings.TrimLeft(after, " \t")
+		if rest = strings.TrimLeft(strings.TrimPrefix(after, ","), " \t,"); rest != "" && !strings.HasPrefix(after, ",") {
+			return t, newProblem(badRequest, header+": between two versions a comma is wanted")
+		}
 	}
-	version, ok := unquote(match[0])
-	if !ok || version == "" {
-		return condition{}, newProblem(badRequest, `If-Match: one version in quotes is wanted, as the ETag has it`)
-	}
-	return condition{asked: true, version: version}, nil
+	return t, nil
 }
 
 func quote(version string) string { return `"` + version + `"` }
 
-func unquote(tag string) (string, bool) {
-	inner, ok := strings.CutPrefix(tag, `"`)
+// unquote reads the tag that a text begins with.
+func unquote(text string) (tag, after string, ok bool) {
+	inner, ok := strings.CutPrefix(text, `"`)
 	if !ok {
-		return "", false
+		return "", "", false
 	}
-	inner, ok = strings.CutSuffix(inner, `"`)
-	return inner, ok && !strings.Contains(inner, `"`)
+	return strings.Cut(inner, `"`)
 }
 
-// matches reports whether one of the entity tags of If-None-Match is the version.
-func matches(lines []string, version string) bool {
-	for _, line := range lines {
-		for tag := range strings.SplitSeq(line, ",") {
-			tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-			if tag == "*" || tag == quote(version) {
-				return true
-			}
+// conditionTries bounds the tries of a write that the store cannot compare for: each lost a race.
+const conditionTries = kv.CASAttempts
+
+// over does a write over the version that is there, if the condition holds for it. The version that the write is told is
+// the only one over which it may happen; nil: any.
+func (c condition) over(look func() (version string, err error), write func(version *string) error) error {
+	if version, is := c.exact(); is {
+		return write(&version)
+	}
+	if !c.match.asked && !c.none.asked {
+		return write(nil)
+	}
+	err := kv.ErrConflict
+	for range conditionTries {
+		version, failed := look()
+		switch {
+		case failed != nil:
+			return failed
+		case !c.holds(version):
+			return kv.ErrConflict
+		}
+		if err = write(&version); !errors.Is(err, kv.ErrConflict) {
+			return err
 		}
 	}
-	return false
+	return err
 }
 
 // queryOf reads the query and refuses parameters that are not known, or are there twice: a misspelt ttl must not be a

@@ -3,12 +3,8 @@ package web
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"mime"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -69,33 +65,10 @@ func (h *Handler) look(ctx context.Context, key string) (kv.Entry, error) {
 	return kv.Entry{}, err
 }
 
-// lookToWrite is look for a writer: on a node that starts it waits as a write does, since what is not here yet may come with
-// the first reconciliation. It says so at once, by the status 102: who gives up meanwhile knows what for.
-func (h *Handler) lookToWrite(ctx context.Context, waits waiter, key string) (kv.Entry, error) {
-	if !h.cfg.Node.Ready() {
-		waits.tell()
-		// No version is this one, so it waits and removes nothing.
-		if err := h.reads.Remove(ctx, key, kv.IfVersion("none")); err != nil && !errors.Is(err, kv.ErrConflict) {
-			return kv.Entry{}, err
-		}
-	}
-	return h.look(ctx, key)
-}
-
-// waiter is who waits for the answer to a request.
-type waiter struct {
-	w http.ResponseWriter
-	r *http.Request
-}
-
-// tell tells it that the node has the request, and cannot answer yet.
-func (t waiter) tell() {
-	if t.r.ProtoAtLeast(1, 1) { // before, there was but one answer
-		t.w.WriteHeader(http.StatusProcessing)
-	}
-}
-
 func (h *Handler) get(w http.ResponseWriter, r *http.Request, key string) error {
+	if _, err := queryOf(r); err != nil {
+		return err
+	}
 	e, err := h.look(r.Context(), key)
 	if err != nil {
 		return err
@@ -103,6 +76,18 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, key string) error 
 	if e.Version == "" {
 		return newProblem(notFound, "nothing is stored under this key")
 	}
+	h.describe(w, e)
+	if done, err := h.conditional(w, r, e.Version); done || err != nil {
+		return err
+	}
+	if wantsJSON(r) {
+		return reply(w, http.StatusOK, whole(e))
+	}
+	return send(w, cmp.Or(e.Media, ordinary(e.Codec)), bytesOf(e))
+}
+
+// describe sets what the headers say of an entry.
+func (h *Handler) describe(w http.ResponseWriter, e kv.Entry) {
 	header := w.Header()
 	header.Set("ETag", quote(e.Version))
 	header.Set("Cache-Control", "no-cache")
@@ -118,16 +103,30 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, key string) error 
 	if !e.Expires.IsZero() {
 		header.Set("Starling-Expires", e.Expires.UTC().Format(time.RFC3339Nano))
 	}
-	if matches(r.Header.Values("If-None-Match"), e.Version) {
+}
+
+// conditional answers a reader who has what is there already, or wants what is not, as RFC 9110 has it.
+func (h *Handler) conditional(w http.ResponseWriter, r *http.Request, version string) (done bool, err error) {
+	when, err := conditionOf(r)
+	switch {
+	case err != nil:
+		return false, err
+	case when.match.asked && !when.match.names(version):
+		p := newProblem(preconditionFailed, "")
+		p.CurrentVersion = version
+		return false, p
+	case when.none.names(version):
 		w.WriteHeader(http.StatusNotModified)
-		return nil
+		return true, nil
 	}
-	if wantsJSON(r) {
-		return reply(w, http.StatusOK, whole(e))
-	}
-	body := bytesOf(e)
-	header.Set("Content-Type", cmp.Or(e.Media, ordinary(e.Codec)))
-	header.Set("Content-Security-Policy", "sandbox; default-src 'none'") // a page that somebody stored is not a page of this site
+	return false, nil
+}
+
+// send answers with bytes that somebody stored. A page among them is not a page of this site.
+func send(w http.ResponseWriter, media string, body []byte) error {
+	header := w.Header()
+	header.Set("Content-Type", media)
+	header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body) // a client that went away gets nothing
 	return nil
@@ -159,127 +158,4 @@ func accepts(r *http.Request, media string) bool {
 		}
 	}
 	return false
-}
-
-// written is the answer to a write.
-type written struct {
-	Key       string `json:"key"`
-	Version   string `json:"version,omitempty"`
-	Tombstone bool   `json:"tombstone,omitempty"`
-}
-
-func (h *Handler) put(w http.ResponseWriter, r *http.Request, key string) error {
-	query, err := queryOf(r, "ttl")
-	if err != nil {
-		return err
-	}
-	when, err := conditionOf(r)
-	if err != nil {
-		return err
-	}
-	opts := []kv.PutOption{when.put()}
-	if text := query.Get("ttl"); text != "" {
-		ttl, err := time.ParseDuration(text)
-		if err != nil || ttl <= 0 {
-			return newProblem(badRequest, "ttl: a duration like 30s or 1h30m is wanted, not "+strconv.Quote(text))
-		}
-		opts = append(opts, kv.TTL(ttl))
-	}
-	v, err := h.value(w, r, key)
-	if err != nil {
-		return err
-	}
-	client, err := h.clients.of(v.codec)
-	if err != nil {
-		return err
-	}
-	if v.media != "" && client.Capabilities().Media {
-		opts = append(opts, kv.Media(v.media))
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.WriteWait)
-	defer cancel()
-	before, err := h.lookToWrite(ctx, waiter{w, r}, key)
-	if err != nil {
-		return err
-	}
-	value, err := client.value(v.body)
-	if err != nil {
-		return err
-	}
-	version, err := client.Put(ctx, key, value, opts...)
-	if err != nil {
-		return h.refused(r.Context(), key, err)
-	}
-	w.Header().Set("ETag", quote(version))
-	status := http.StatusOK
-	if before.Version == "" {
-		status = http.StatusCreated
-	}
-	return reply(w, status, written{Key: key, Version: version})
-}
-
-// body reads a body of at most so many bytes.
-func (h *Handler) body(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	if r.ContentLength > limit {
-		return nil, newProblem(tooLarge, fmt.Sprintf("%d bytes, at most %d", r.ContentLength, limit))
-	}
-	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(h.cfg.BodyWait)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, err
-	}
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var over *http.MaxBytesError
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, &problem{kind: badRequest, Status: http.StatusRequestTimeout, Detail: "the body took too long"}
-	case err != nil && !errors.As(err, &over):
-		return nil, newProblem(badRequest, "the body ended early: "+err.Error())
-	}
-	_ = control.SetReadDeadline(time.Time{}) // as it was: the connection may bring more requests
-	return b, err
-}
-
-func (h *Handler) delete(w http.ResponseWriter, r *http.Request, key string) error {
-	if _, err := queryOf(r); err != nil {
-		return err
-	}
-	when, err := conditionOf(r)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.WriteWait)
-	defer cancel()
-	e, err := h.lookToWrite(ctx, waiter{w, r}, key)
-	switch {
-	case err != nil:
-		return err
-	case e.Version == "":
-		return newProblem(notFound, "nothing is stored under this key")
-	}
-	if err := h.reads.Remove(ctx, key, when.remove()...); err != nil {
-		return h.refused(r.Context(), key, err)
-	}
-	return reply(w, http.StatusOK, written{Key: key, Tombstone: true})
-}
-
-// refused makes the problem of a write that was not done.
-func (h *Handler) refused(ctx context.Context, key string, err error) error {
-	p := problemOf(err)
-	switch p.kind.slug {
-	case "conflict":
-		p.kind = preconditionFailed
-		p.Detail = ""
-		if e, err := h.look(ctx, key); err == nil {
-			p.CurrentVersion = e.Version
-			if e.Version == "" {
-				p.Detail = "the key is absent"
-			}
-		}
-	case "type":
-		if e, err := h.look(ctx, key); err == nil {
-			p.Codec = e.Codec
-			p.Detail = fmt.Sprintf("the key holds a %q; send Starling-Codec: %s, or delete the key first", e.Codec, e.Codec)
-		}
-	}
-	return p
 }

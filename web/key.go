@@ -25,15 +25,15 @@ func (h *Handler) serveKey(w http.ResponseWriter, r *http.Request, escaped strin
 		return about(key, err)
 	}
 	w.Header().Set("Starling-Consistency", h.consistency())
-	switch r.Method {
-	case http.MethodPut:
-		err = h.put(w, r, key)
-	case http.MethodDelete:
-		err = h.delete(w, r, key)
-	default:
-		err = h.get(w, r, key)
+	serve := map[string]func(http.ResponseWriter, *http.Request, string) error{
+		http.MethodPut: h.put, http.MethodDelete: h.delete, http.MethodGet: h.get, http.MethodHead: h.get,
 	}
-	return about(key, err)
+	if r.URL.Query().Has("field") {
+		serve = map[string]func(http.ResponseWriter, *http.Request, string) error{
+			http.MethodPut: h.putField, http.MethodDelete: h.deleteField, http.MethodGet: h.getField, http.MethodHead: h.getField,
+		}
+	}
+	return about(key, serve[r.Method](w, r, key))
 }
 
 // about names the key in the problem of err.
