@@ -15,6 +15,7 @@ import (
 // deleted is what del prints as JSON.
 type deleted struct {
 	Key       string `json:"key"`
+	Field     string `json:"field,omitempty"`
 	Tombstone bool   `json:"tombstone"`
 }
 
@@ -28,7 +29,7 @@ type deleteFlags struct {
 func (p *program) delCommand() *cobra.Command {
 	var flags deleteFlags
 	c := &cobra.Command{
-		Use:   "del KEY | del --prefix PREFIX --yes",
+		Use:   "del KEY [--field NAME] | del --prefix PREFIX --yes",
 		Short: "delete a key, or every key with a prefix",
 		Long: "Deletes a key. With --prefix it deletes every key that has it at that moment, one by one; it asks on a terminal, and\n" +
 			"wants --yes elsewhere.",
@@ -36,19 +37,21 @@ func (p *program) delCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&flags.version, "if-version", "", "delete only if the key has this version")
 	c.Flags().StringVar(&flags.prefix, "prefix", "", "delete every key with this prefix")
+	bindField(c)
 	c.Flags().BoolVar(&flags.yes, "yes", false, "do not ask before the keys of a prefix are deleted")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := checkVersion(c); err != nil {
+		if err := errors.Join(checkVersion(c), checkField(c)); err != nil {
 			return err
 		}
+		field, ofField := fieldOf(c)
 		byPrefix := c.Flags().Changed("prefix")
 		switch {
 		case byPrefix == (len(args) == 1):
 			return usage(c, errors.New("del wants a key or --prefix, one of the two"))
 		case byPrefix && flags.prefix == "":
 			return usage(c, errors.New("--prefix is empty: that is every key, and in a script a variable that was not set"))
-		case byPrefix && flags.version != "":
-			return usage(c, errors.New("--if-version is of one key, not of --prefix"))
+		case byPrefix && (flags.version != "" || ofField):
+			return usage(c, errors.New("--if-version and --field are of one key, not of --prefix"))
 		case byPrefix && !flags.yes && !p.asks && !p.global.curl:
 			return usage(c, errors.New("del --prefix wants --yes where nobody can be asked"))
 		case byPrefix:
@@ -57,15 +60,15 @@ func (p *program) delCommand() *cobra.Command {
 			})(c, args)
 		}
 		return p.verb(func(ctx context.Context, store kv.Backend, args []string) error {
-			return p.deleteKey(ctx, store, args[0], flags.version)
+			return p.deleteKey(ctx, store, deleted{Key: args[0], Field: field, Tombstone: true}, flags.version)
 		})(c, args)
 	}
 	return c
 }
 
-func (p *program) deleteKey(ctx context.Context, store kv.Backend, key, version string) error {
+func (p *program) deleteKey(ctx context.Context, store kv.Backend, d deleted, version string) error {
 	if !p.global.curl {
-		if err := present(ctx, store, key); err != nil {
+		if err := present(ctx, store, d.Key); err != nil {
 			return err
 		}
 	}
@@ -73,11 +76,11 @@ func (p *program) deleteKey(ctx context.Context, store kv.Backend, key, version 
 	if version != "" {
 		w = kv.RemoveWrite(kv.IfVersion(version))
 	}
-	if err := store.Drop(ctx, key, w); err != nil {
-		return kv.Wrap("delete", key, err)
+	if err := store.Drop(ctx, d.Key, w); err != nil {
+		return kv.Wrap("delete", d.Key, err)
 	}
 	if f := p.format(asTable); f == asJSON || f == asLines {
-		return p.json(f, deleted{Key: key, Tombstone: true})
+		return p.json(f, d)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"maps"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -148,4 +149,69 @@ func withoutFacts(export string) string {
 		out.WriteString(key + " " + value)
 	}
 	return out.String()
+}
+
+// TestFieldVerbs reads and writes fields of what a program keeps, in each format.
+func TestFieldVerbs(t *testing.T) {
+	for _, c := range []struct {
+		line string
+		code int
+		out  string // V stands for a version
+		then map[string]toggle
+	}{
+		{line: "get flags --field a", out: `{"on":true}`},
+		{line: "get flags --field a -o table", out: "KEY    VERSION  VALUE\nflags  V  {\"on\":true}\n"},
+		{line: "get texts --field x", out: "plain\ntext"},
+		{line: "get texts --field y", out: "\xff"},
+		{line: "get zones --field b", out: "b"},
+		{line: "get zones --field c", code: exitNotFound},
+		{line: "get flags --field none", code: exitNotFound},
+		{line: "get none --field a", code: exitNotFound},
+		{line: "get flags --field=", code: exitUsage},
+		{line: "get hits --field a", code: exitError},
+
+		{line: `put flags {"on":true} --field b`, out: "V\n", then: map[string]toggle{"a": {true}, "b": {true}}},
+		{line: `put flags {"on":true} --field new -o jsonl`, out: `{"key":"flags","field":"new","version":"V"}` + "\n", then: map[string]toggle{"a": {true}, "b": {}, "new": {true}}},
+		{line: `create flags {} --field a`, code: exitConflict, then: map[string]toggle{"a": {true}, "b": {}}},
+		{line: `create flags {} --field c`, out: "V\n", then: map[string]toggle{"a": {true}, "b": {}, "c": {}}},
+		{line: `update flags {} --field a --version wrong`, code: exitConflict, then: map[string]toggle{"a": {true}, "b": {}}},
+		{line: `put flags {} --field a --codec map.other`, code: exitError, then: map[string]toggle{"a": {true}, "b": {}}},
+		{line: `put flags {} --field a --media-type a/b`, code: exitUsage},
+		{line: `put flags {} --field=`, code: exitUsage, then: map[string]toggle{"a": {true}, "b": {}}},
+		{line: `put hits 1 --field a`, code: exitError},
+		{line: `put zones - --field c`, out: "V\n"},
+
+		{line: "del flags --field a", then: map[string]toggle{"b": {}}},
+		{line: "del flags --field a -o jsonl", out: `{"key":"flags","field":"a","tombstone":true}` + "\n"},
+		{line: "del flags --field none", code: exitNotFound},
+		{line: "del flags --field=", code: exitUsage, then: map[string]toggle{"a": {true}, "b": {}}},
+		{line: "del flags --field a --if-version wrong", code: exitConflict, then: map[string]toggle{"a": {true}, "b": {}}},
+		{line: "del --prefix f --yes --field a", code: exitUsage},
+	} {
+		node, addr := withKinds(t)
+		got := run(t, addr, "", nil, strings.Fields(c.line)...)
+		if out := regexp.MustCompile(`[0-9a-f]{32}|VERSION +`).ReplaceAllStringFunc(got.out, func(s string) string {
+			if strings.HasPrefix(s, "VERSION") {
+				return "VERSION  "
+			}
+			return "V"
+		}); got.code != c.code || out != c.out {
+			t.Errorf("%s: got %d %q, %s; want %d %q", c.line, got.code, out, got.err, c.code, c.out)
+		}
+		if c.then != nil && !maps.Equal(fieldsOf(t, node), c.then) {
+			t.Errorf("%s: then there is %v, want %v", c.line, fieldsOf(t, node), c.then)
+		}
+	}
+}
+
+// TestFieldOfANewKey begins a Map of bytes, where no codec is named.
+func TestFieldOfANewKey(t *testing.T) {
+	node, addr := withKinds(t)
+	if got := run(t, addr, "", nil, "put", "new", "v", "--field", "x"); got.code != exitOK {
+		t.Fatal(got.err)
+	}
+	m, _, err := crdt.Typed[crdt.Map[[]byte]]{Client: node.Client(crdt.MapOf[[]byte](kv.Bytes))}.Get(t.Context(), "new")
+	if v, ok := m.Get("x"); err != nil || !ok || string(v) != "v" {
+		t.Errorf("got %q, %v, %v", v, ok, err)
+	}
 }

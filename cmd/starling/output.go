@@ -72,6 +72,7 @@ func (p *program) table(rows [][]string) error {
 type record struct {
 	Event       string     `json:"event,omitempty"`
 	Key         string     `json:"key,omitempty"`
+	Field       string     `json:"field,omitempty"`
 	Version     string     `json:"version,omitempty"`
 	Origin      string     `json:"origin,omitempty"`
 	UpdatedAt   *time.Time `json:"updated_at,omitempty"`

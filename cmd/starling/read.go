@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,8 +21,34 @@ func (p *program) verb(f func(ctx context.Context, store kv.Backend, args []stri
 		defer client.Close()
 		ctx, cancel := context.WithTimeout(c.Context(), p.global.timeout)
 		defer cancel()
-		return f(ctx, client.Backend(), args)
+		store := client.Backend()
+		if name, given := fieldOf(c); given {
+			store = client.Field(name)
+		}
+		return f(ctx, store, args)
 	}
+}
+
+// bindField registers the flag of a verb that can do with one field of a value what it does with the value.
+func bindField(c *cobra.Command) {
+	c.Flags().String("field", "", "name of one field of a Map, or an element of a Set, to stand for the whole value")
+}
+
+// fieldOf is what the flag names, and whether it was given.
+func fieldOf(c *cobra.Command) (name string, given bool) {
+	f := c.Flags().Lookup("field")
+	if f == nil || !f.Changed {
+		return "", false
+	}
+	return f.Value.String(), true
+}
+
+// checkField refuses an empty --field: in a script it is a variable that was not set, and the whole value would be meant.
+func checkField(c *cobra.Command) error {
+	if name, given := fieldOf(c); given && name == "" {
+		return usage(c, errors.New("--field is empty"))
+	}
+	return nil
 }
 
 // load returns the entry of a key that must be there.
@@ -38,29 +65,44 @@ func load(ctx context.Context, store kv.Backend, op, key string) (kv.Entry, erro
 }
 
 func (p *program) getCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "get KEY",
+	c := &cobra.Command{
+		Use:   "get KEY [--field NAME]",
 		Short: "print the value of a key, and nothing else",
 		Args:  arguments(1, 1),
-		RunE: p.verb(func(ctx context.Context, store kv.Backend, args []string) error {
+	}
+	bindField(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := checkField(c); err != nil {
+			return err
+		}
+		return p.verb(func(ctx context.Context, store kv.Backend, args []string) error {
 			e, err := load(ctx, store, "get", args[0])
 			if err != nil {
 				return err
 			}
-			switch f := p.format(asRaw); f {
-			case asJSON, asLines:
-				return p.json(f, whole(e))
-			case asTable:
-				return p.table([][]string{{"KEY", "VERSION", "VALUE"}, {e.Key, e.Version, shown(rawOf(e))}})
-			}
-			value := rawOf(e)
-			if p.tty && !bytes.HasSuffix(value, []byte("\n")) {
-				value = append(value[:len(value):len(value)], '\n') // or the prompt would stand behind it
-			}
-			_, err = p.out.Write(value)
-			return err
-		}),
+			field, _ := fieldOf(c)
+			return p.got(e, field)
+		})(c, args)
 	}
+	return c
+}
+
+// got prints a value, or a field of one.
+func (p *program) got(e kv.Entry, field string) error {
+	switch f := p.format(asRaw); f {
+	case asJSON, asLines:
+		r := whole(e)
+		r.Field = field
+		return p.json(f, r)
+	case asTable:
+		return p.table([][]string{{"KEY", "VERSION", "VALUE"}, {e.Key, e.Version, shown(rawOf(e))}})
+	}
+	value := rawOf(e)
+	if p.tty && !bytes.HasSuffix(value, []byte("\n")) {
+		value = append(value[:len(value):len(value)], '\n') // or the prompt would stand behind it
+	}
+	_, err := p.out.Write(value)
+	return err
 }
 
 func (p *program) lsCommand() *cobra.Command {

@@ -28,6 +28,7 @@ func (w *writeFlags) bind(c *cobra.Command) {
 	c.Flags().DurationVar(&w.ttl, "ttl", 0, "let the value expire after this time")
 	c.Flags().StringVar(&w.codec, "codec", kv.Bytes.CodecID(), "the kind of value, as the programs that read it name it")
 	c.Flags().StringVar(&w.media, "media-type", "", "media type of the value, as application/json, for those that get it by HTTP")
+	bindField(c)
 }
 
 // write is the write the flags ask for.
@@ -96,8 +97,16 @@ func (p *program) updateCommand() *cobra.Command {
 
 func (p *program) writer(op string, flags *writeFlags) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
-		if err := checkVersion(c); err != nil {
+		if err := errors.Join(checkVersion(c), checkField(c)); err != nil {
 			return err
+		}
+		codec := flags.codec
+		field, given := fieldOf(c)
+		switch {
+		case given && flags.media != "":
+			return usage(c, errors.New("--media-type is of a whole value, not of a --field"))
+		case given && !c.Flags().Changed("codec"):
+			codec = "" // that of the key
 		}
 		w, err := flags.write(c.Context())
 		if err != nil {
@@ -112,13 +121,13 @@ func (p *program) writer(op string, flags *writeFlags) func(*cobra.Command, []st
 			err := kv.CheckKey(key)
 			var version string
 			if err == nil {
-				e := kv.Entry{Key: key, Value: kv.Raw(body), Codec: flags.codec, Media: flags.media, Size: len(body)}
+				e := kv.Entry{Key: key, Value: kv.Raw(body), Codec: codec, Media: flags.media, Size: len(body)}
 				version, err = store.Store(ctx, e, w)
 			}
 			if err != nil {
 				return kv.Wrap(op, key, err)
 			}
-			return p.written(record{Key: key, Version: version})
+			return p.written(record{Key: key, Field: field, Version: version})
 		})(c, args)
 	}
 }

@@ -45,7 +45,11 @@ func isAbsent(err error) bool {
 
 // Load is part of kv.Backend.
 func (s *server) Load(ctx context.Context, key string) (kv.Entry, error) {
-	header, body, err := s.exchange(ctx, call{method: http.MethodGet, path: keyPath(key)}, kv.MaxValue)
+	return s.load(ctx, key, nil)
+}
+
+func (s *server) load(ctx context.Context, key string, query url.Values) (kv.Entry, error) {
+	header, body, err := s.exchange(ctx, call{method: http.MethodGet, path: keyPath(key), query: query}, kv.MaxValue)
 	if isAbsent(err) {
 		return kv.Entry{Key: key}, nil
 	}
@@ -143,10 +147,17 @@ func (s *server) Scan(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Entry,
 
 // Store is part of kv.Backend.
 func (s *server) Store(ctx context.Context, e kv.Entry, w kv.Write) (version string, err error) {
+	return s.store(ctx, e, w, url.Values{})
+}
+
+func (s *server) store(ctx context.Context, e kv.Entry, w kv.Write, query url.Values) (version string, err error) {
 	raw, _ := e.Value.(kv.Raw)
 	c := call{
-		method: http.MethodPut, path: keyPath(e.Key), body: raw,
-		header: http.Header{"Starling-Codec": {e.Codec}, "Content-Type": {cmp.Or(e.Media, ordinary(e.Codec))}},
+		method: http.MethodPut, path: keyPath(e.Key), query: query, body: raw,
+		header: http.Header{"Content-Type": {cmp.Or(e.Media, ordinary(e.Codec))}},
+	}
+	if e.Codec != "" {
+		c.header.Set("Starling-Codec", e.Codec)
 	}
 	if e.Media != "" {
 		c.header.Set("Starling-Require", string(kv.MediaTypes)) // else a store that keeps none would drop it
@@ -158,7 +169,7 @@ func (s *server) Store(ctx context.Context, e kv.Entry, w kv.Write) (version str
 		c.header.Set("If-Match", strconv.Quote(version))
 	}
 	if w.TTL > 0 {
-		c.query = url.Values{"ttl": {w.TTL.String()}}
+		query.Set("ttl", w.TTL.String())
 	}
 	_, body, err := s.exchange(ctx, c, maxProblem)
 	if err != nil {
@@ -175,10 +186,14 @@ func (s *server) Store(ctx context.Context, e kv.Entry, w kv.Write) (version str
 
 // Drop is part of kv.Backend.
 func (s *server) Drop(ctx context.Context, key string, w kv.Write) error {
-	c := call{method: http.MethodDelete, path: keyPath(key), header: http.Header{}}
+	return s.drop(ctx, key, w, nil)
+}
+
+func (s *server) drop(ctx context.Context, key string, w kv.Write, query url.Values) error {
+	c := call{method: http.MethodDelete, path: keyPath(key), query: query, header: http.Header{}}
 	switch version, conditional := w.Expected(); {
 	case conditional && version == "":
-		e, err := s.Load(ctx, key)
+		e, err := s.load(ctx, key, query)
 		if err == nil && e.Version != "" {
 			err = kv.ErrConflict // a present key never has the version of an absent one
 		}

@@ -100,6 +100,11 @@ func (c *Client) Call(ctx context.Context, method, path string, v any) error {
 // operation and no key.
 func (c *Client) Backend() kv.Backend { return c.server }
 
+// Field is the server's store with a field in the place of each value: of a Map by its name, of a Set an element. The
+// version is that of the key, the codec too; a Store without one takes what the key holds. Scan and Feed are of whole
+// values.
+func (c *Client) Field(name string) kv.Backend { return field{c.server, name} }
+
 // Close ends the client and its views: their watches end, and every call returns kv.ErrClosed. It always returns nil, and
 // may be called again.
 func (c *Client) Close() error {
