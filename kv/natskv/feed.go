@@ -15,7 +15,7 @@ import (
 // Feed is part of kv.Backend.
 func (s *store) Feed(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Event, error] {
 	return func(yield func(kv.Event, error) bool) {
-		f := &feed{store: s, sel: sel, yield: yield, told: make(map[string]string)}
+		f := &feed{ctx: ctx, store: s, sel: sel, yield: yield, told: make(map[string]string)}
 		for n := 1; ; n++ {
 			f.worked = false
 			err := f.follow(ctx)
@@ -41,6 +41,7 @@ func (s *store) Feed(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Event, 
 
 // feed is a watch across the readers it takes.
 type feed struct {
+	ctx     context.Context // of the watch
 	store   *store
 	sel     kv.Selection
 	yield   func(kv.Event, error) bool
@@ -131,8 +132,9 @@ func (f *feed) tell(rec record) {
 	}
 }
 
+// emit yields the event, unless the watch is over: then it is for Feed to say why.
 func (f *feed) emit(ev kv.Event) {
-	if !f.stopped {
+	if !f.stopped && f.store.over(f.ctx) == nil {
 		f.stopped = !f.yield(ev, nil)
 	}
 }

@@ -34,6 +34,9 @@ type Options struct {
 	// Replicas is on how many servers a bucket is kept that this client makes: 1 (also by 0), 3 or 5.
 	Replicas int
 
+	// Origin is the name that writes go under: Entry.Origin of those who read them.
+	Origin string
+
 	// Connect are options of the connection, as for TLS and credentials. How it is reconnected, and the handlers of its
 	// states and errors, are the client's own.
 	Connect []nats.Option

@@ -2,6 +2,7 @@ package natskv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -21,8 +22,13 @@ const (
 	idle = time.Minute
 	// goodbye bounds the request that removes a reader.
 	goodbye = time.Second
+	// createWithin is how long the server may take at first to make a reader.
+	createWithin = 400 * time.Millisecond
 	// recheck is how often the leader is asked anew while a replica has not told what it should.
-	recheck = 200 * time.Millisecond
+	recheck = 100 * time.Millisecond
+	// So often it is asked, without anything told, before a reader is given up: one that has something to tell, and one
+	// that waits for its replica.
+	impatient, patient = 5, 50
 )
 
 // reader tells the records of a selection: the last of each key first, then every later one.
@@ -69,13 +75,24 @@ func (s *store) read(ctx context.Context, b *bucket, sel kv.Selection) (*reader,
 	return r, nil
 }
 
+// create makes the consumer. The server may choose a member of the cluster for it that has just died, and never answer:
+// asked again it chooses anew.
 func (r *reader) create(ctx context.Context, config jetstream.ConsumerConfig) (err error) {
-	ctx, cancel := request(ctx)
-	defer cancel()
-	if r.consumer, err = r.store.js.CreateConsumer(ctx, r.bucket.stream, config); err == nil {
-		r.pending = r.consumer.CachedInfo().NumPending
+	for within := createWithin; ; within *= 2 {
+		r.consumer, err = r.createOnce(ctx, config, within)
+		if err == nil {
+			r.pending = r.consumer.CachedInfo().NumPending
+		}
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil || within > answerWithin {
+			return err
+		}
 	}
-	return err
+}
+
+func (r *reader) createOnce(ctx context.Context, config jetstream.ConsumerConfig, within time.Duration) (jetstream.Consumer, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	return r.store.js.CreateConsumer(ctx, r.bucket.stream, config)
 }
 
 // names are the NATS keys of the selection, with wildcards.
@@ -100,24 +117,32 @@ func (r *reader) look(ctx context.Context) error {
 	return nil
 }
 
+// errQuiet ends a reader that is not told what there is: the request for it did not arrive, or the replica hangs.
+var errQuiet = errors.New("what there is is not told")
+
 // state reads the last record of each key that has one, deleted ones included.
 func (r *reader) state(ctx context.Context) (map[string]record, error) {
 	state := make(map[string]record)
-	for r.pending > 0 || r.told < r.upTo {
+	for quiet := 0; r.pending > 0 || r.told < r.upTo; {
 		within, cancel := context.WithTimeout(ctx, recheck)
 		rec, mine, err := r.next(within)
-		late := within.Err() != nil && ctx.Err() == nil
+		late := err != nil && within.Err() != nil && ctx.Err() == nil
 		cancel()
 		switch {
-		case err != nil && late:
+		case late:
+			if quiet++; quiet > patient || r.pending > 0 && quiet > impatient {
+				return nil, errQuiet
+			}
 			if err := r.recount(ctx); err != nil {
 				return nil, err
 			}
+			continue
 		case err != nil:
 			return nil, err
 		case mine:
 			state[rec.key] = rec
 		}
+		quiet = 0
 	}
 	return state, nil
 }

@@ -57,7 +57,7 @@ func (r record) entry(b *bucket) kv.Entry {
 	}
 	// A note that does not read is another program's: the value is as good without it.
 	if n, err := note.Parse([]byte(r.header.Get(noteHeader))); err == nil {
-		e.Codec, e.Origin, e.Updated = n.Codec, n.Origin, n.Updated
+		e.Codec, e.Media, e.Origin, e.Updated = n.Codec, n.Media, n.Origin, n.Updated
 	}
 	if size, err := strconv.Atoi(r.header.Get(sizeHeader)); err == nil && len(r.body) == 0 {
 		e.Size = size

@@ -21,6 +21,8 @@ const (
 
 // Codes of errors of JetStream, by which it names them for ever.
 const (
+	codeNoPeers        = 10005 // for a new bucket, now
+	codeNoConsumer     = 10014 // a reader that went with the server it was on
 	codeNoMessage      = 10037
 	codeTooLarge       = 10054
 	codeStreamNotFound = 10059
@@ -116,7 +118,7 @@ func (s *store) pause(ctx context.Context, n int) {
 func final(err error) bool {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
-		return api.Code != codeUnavailable && api.ErrorCode != codeStreamNotFound && api.ErrorCode != codeInProcess
+		return api.Code != codeUnavailable && !isCode(api, codeStreamNotFound, codeInProcess, codeNoConsumer, codeNoPeers)
 	}
 	for _, sentinel := range []error{kv.ErrConflict, kv.ErrType, kv.ErrTooLarge, kv.ErrUnsupported, errUnfit, errUnknown} {
 		if errors.Is(err, sentinel) {

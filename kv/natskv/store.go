@@ -248,7 +248,8 @@ func (s *store) Capabilities() kv.Capabilities {
 	b := s.bucket
 	s.mu.Unlock()
 	can := kv.Capabilities{
-		LinearizableCAS: true, OrderedWatch: true, Persistent: true, TTL: true, TTLSlack: slack, MaxValue: kv.MaxValue,
+		LinearizableCAS: true, OrderedWatch: true, Persistent: true, Media: true,
+		TTL: true, TTLSlack: slack, MaxValue: kv.MaxValue,
 	}
 	if b != nil {
 		can.TTL, can.MaxValue = b.ttl, b.limit
@@ -259,13 +260,9 @@ func (s *store) Capabilities() kv.Capabilities {
 	return can
 }
 
-// learnWithin bounds the one question that has no context of a caller.
-const learnWithin = 2 * time.Second
-
+// learn asks for what the bucket can do, once it is known.
 func (s *store) learn() kv.Capabilities {
-	ctx, cancel := context.WithTimeout(s.life, learnWithin)
-	defer cancel()
-	if err := s.try(ctx, func(context.Context, *bucket) error { return nil }); err != nil {
+	if err := s.try(s.life, func(context.Context, *bucket) error { return nil }); err != nil {
 		return kv.Capabilities{}
 	}
 	return s.Capabilities()

@@ -13,14 +13,15 @@ import (
 	"github.com/starlingkv/starling/lab/stores/natslab"
 )
 
+func TestMain(m *testing.M) { natslab.Main(m) }
+
 var buckets atomic.Uint64
 
-// open opens a fresh bucket.
+// fresh names a bucket that is not there yet.
+func fresh() string { return fmt.Sprint("b", buckets.Add(1)) }
+
 func open(t testing.TB, servers string, o natskv.Options) *natskv.Client {
 	t.Helper()
-	if o.Bucket == "" {
-		o.Bucket = fmt.Sprint("b", buckets.Add(1))
-	}
 	c, err := natskv.New(servers, kv.String, o)
 	if err != nil {
 		t.Fatal(err)
@@ -29,13 +30,59 @@ func open(t testing.TB, servers string, o natskv.Options) *natskv.Client {
 	return c
 }
 
+func store(c *natskv.Client) kvtest.Store {
+	return kvtest.Store{
+		Client: func(codec kv.Codec) kv.Client { return c.With(codec) },
+		Close:  func() { c.Close() },
+	}
+}
+
 func TestContract(t *testing.T) {
 	s := natslab.Start(t)
 	kvtest.Run(t, kvtest.Suite{TTL: time.Second, New: func(t testing.TB, log *slog.Logger) kvtest.Store {
-		c := open(t, s.URL(), natskv.Options{Log: log})
-		return kvtest.Store{
-			Client: func(codec kv.Codec) kv.Client { return c.With(codec) },
-			Close:  func() { c.Close() },
-		}
+		return store(open(t, s.URL(), natskv.Options{Bucket: fresh(), Log: log}))
 	}})
+}
+
+// The whole contract on three members, of which one is killed while the suite runs: in the middle of a check, and the one
+// that leads the bucket. Some checks later it comes back.
+func TestContractWithAMemberKilled(t *testing.T) {
+	c := natslab.StartCluster(t)
+	const killAt, backAt = 30, 42
+	o := natskv.Options{Bucket: fresh(), Replicas: 3}
+	opened := 0
+	var dead *natslab.Server
+	kvtest.Run(t, kvtest.Suite{TTL: 2 * time.Second, Within: 20 * time.Second, New: func(t testing.TB, log *slog.Logger) kvtest.Store {
+		o.Log = log
+		client := open(t, c.URL(), o)
+		if !client.Capabilities().LinearizableCAS {
+			t.Fatal("the bucket is not there")
+		}
+		c.Empty(o.Bucket)
+		switch opened++; opened {
+		case killAt:
+			dead = killDuring(t, c, o.Bucket)
+		case backAt:
+			if up := c.Running(); up != 2 {
+				t.Errorf("%d members run, want the two that are left", up)
+			}
+			dead.Restart()
+		}
+		return store(client)
+	}})
+	if opened <= backAt {
+		t.Errorf("the suite opened %d stores: too few for a member to go and come back", opened)
+	}
+}
+
+// killDuring kills the leader of the bucket while the check runs that is about to begin.
+func killDuring(t testing.TB, c *natslab.Cluster, bucket string) (dead *natslab.Server) {
+	t.Helper()
+	leader, killed := c.LeaderOf(bucket), make(chan struct{})
+	go func() {
+		defer close(killed)
+		leader.Kill()
+	}()
+	t.Cleanup(func() { <-killed })
+	return leader
 }

@@ -1,11 +1,19 @@
-// Package natslab starts NATS servers with JetStream inside the test process: one, or a cluster whose members can be
-// stopped and started again on the ports and files they had.
+// Package natslab runs NATS servers with JetStream for tests: one, or a cluster of three. Every server is a process of its
+// own, the test binary once more, so that it can be killed as a machine that loses its power; it keeps its ports and its
+// files, and can be started again.
+//
+// The TestMain of a package that uses it calls [Main].
 package natslab
 
 import (
+	"bufio"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -16,93 +24,129 @@ import (
 // readyWithin is how long a server, or a cluster, may take until it answers.
 const readyWithin = 30 * time.Second
 
+// memberEnv tells a process that it is a server, and which.
+const memberEnv = "NATSLAB_MEMBER"
+
+// identity is what a server keeps while it is down.
+type identity struct {
+	Name, Dir string
+	Port      int
+	Routing   int      // port for the other members; 0: alone
+	Routes    []string // of all members
+}
+
+// Main runs the tests, or the server that this process was started for.
+func Main(m *testing.M) {
+	if line := os.Getenv(memberEnv); line != "" {
+		if err := serve(line); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// serve runs a server until it is killed, or the test that started it is gone.
+func serve(line string) error {
+	var id identity
+	if err := json.Unmarshal([]byte(line), &id); err != nil {
+		return err
+	}
+	o := &server.Options{
+		ServerName: id.Name, Host: "127.0.0.1", Port: id.Port, NoLog: true, NoSigs: true,
+		JetStream: true, StoreDir: id.Dir, JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 1 << 30,
+	}
+	if id.Routing != 0 {
+		o.Cluster = server.ClusterOpts{Name: "lab", Host: "127.0.0.1", Port: id.Routing}
+		for _, route := range id.Routes {
+			o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: route})
+		}
+	}
+	s, err := server.NewServer(o)
+	if err != nil {
+		return err
+	}
+	s.Start()
+	if !s.ReadyForConnections(readyWithin) {
+		return fmt.Errorf("server %s is not ready within %v", id.Name, readyWithin)
+	}
+	fmt.Println("ready")
+	_, err = io.Copy(io.Discard, os.Stdin) // ends with the test
+	return err
+}
+
 // Server is one server.
 type Server struct {
-	t       testing.TB
-	options *server.Options
-	running *server.Server
+	t     testing.TB
+	id    identity
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
 }
 
 // Start starts a server alone.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t, options: options(t, "alone")}
+	s := &Server{t: t, id: identity{Name: "alone", Dir: t.TempDir(), Port: freePorts(t, 1)[0]}}
 	s.Restart()
+	t.Cleanup(s.Kill)
 	return s
 }
 
-func options(t testing.TB, name string) *server.Options {
+// Away returns a server that was never started.
+func Away(t testing.TB) *Server {
 	t.Helper()
-	return &server.Options{
-		ServerName: name, Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true,
-		JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 1 << 30,
-	}
+	s := &Server{t: t, id: identity{Name: "away", Dir: t.TempDir(), Port: freePorts(t, 1)[0]}}
+	t.Cleanup(s.Kill)
+	return s
 }
 
-// Restart starts the server, on the port and the files that it had before.
+// Restart starts the server, on the port and the files that it has.
 func (s *Server) Restart() {
 	s.t.Helper()
-	s.start()
-	if !s.running.ReadyForConnections(readyWithin) {
-		s.t.Fatalf("server %s is not ready within %v", s.options.ServerName, readyWithin)
-	}
-}
-
-func (s *Server) start() {
-	s.t.Helper()
-	running, err := server.NewServer(s.options.Clone())
+	line, err := json.Marshal(s.id)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.running = running
-	running.Start()
-	s.t.Cleanup(func() {
-		running.Shutdown()
-		running.WaitForShutdown()
-	})
-	if s.options.Port == server.RANDOM_PORT && running.ReadyForConnections(readyWithin) {
-		s.options.Port = running.Addr().(*net.TCPAddr).Port
+	s.cmd = exec.Command(os.Args[0])
+	s.cmd.Env = append(os.Environ(), memberEnv+"="+string(line))
+	s.cmd.Stderr = os.Stderr
+	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
+		s.t.Fatal(err)
+	}
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	if said, err := bufio.NewReader(out).ReadString('\n'); said != "ready\n" {
+		s.t.Fatalf("server %s says %q, %v", s.id.Name, said, err)
 	}
 }
 
-// Stop stops the server.
-func (s *Server) Stop() {
-	s.running.Shutdown()
-	s.running.WaitForShutdown()
+// Kill kills the process, if it runs.
+func (s *Server) Kill() {
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait() // killed: what else
+	s.stdin.Close()
+	s.cmd = nil
 }
+
+// Running reports whether the server was started and not killed since.
+func (s *Server) Running() bool { return s.cmd != nil }
+
+// Address is where clients reach the server, as host:port.
+func (s *Server) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.id.Port) }
 
 // URL is where clients reach the server.
-func (s *Server) URL() string { return fmt.Sprintf("nats://127.0.0.1:%d", s.options.Port) }
+func (s *Server) URL() string { return "nats://" + s.Address() }
 
-// Cluster is three servers.
-type Cluster struct {
-	t       testing.TB
-	members []*Server
-}
-
-// StartCluster starts a cluster and waits until it has a leader and every member is up to date.
-func StartCluster(t testing.TB) *Cluster {
-	t.Helper()
-	const size = 3
-	c := &Cluster{t: t}
-	var routes []*url.URL
-	ports := freePorts(t, size)
-	for _, port := range ports {
-		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)})
-	}
-	for i, port := range ports {
-		o := options(t, fmt.Sprint("n", i+1))
-		o.Cluster = server.ClusterOpts{Name: "lab", Host: "127.0.0.1", Port: port, NoAdvertise: true}
-		o.Routes = routes
-		s := &Server{t: t, options: o}
-		s.start()
-		c.members = append(c.members, s)
-	}
-	c.Await(size)
-	return c
-}
-
-// freePorts finds ports that are free now. The members must know each other's before they start.
+// freePorts finds ports that are free now: members must know each other's before they start.
 func freePorts(t testing.TB, n int) (ports []int) {
 	t.Helper()
 	for range n {
@@ -116,60 +160,11 @@ func freePorts(t testing.TB, n int) (ports []int) {
 	return ports
 }
 
-// URL is where clients reach the members.
-func (c *Cluster) URL() string {
+// urls joins what clients of several servers are told.
+func urls(servers []*Server) string {
 	var all []string
-	for _, m := range c.members {
-		all = append(all, m.URL())
+	for _, s := range servers {
+		all = append(all, s.URL())
 	}
 	return strings.Join(all, ",")
-}
-
-// Member returns the ith member.
-func (c *Cluster) Member(i int) *Server { return c.members[i] }
-
-// StreamLeader returns the member that leads the stream, nil if none does.
-func (c *Cluster) StreamLeader(stream string) *Server {
-	for _, m := range c.members {
-		if m.running.Running() && m.running.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, stream) {
-			return m
-		}
-	}
-	return nil
-}
-
-// Await waits until n members run, one of them leads, and the others are up to date.
-func (c *Cluster) Await(n int) {
-	c.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for limit := time.After(readyWithin); ; {
-		if c.healthy(n) {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-limit:
-			c.t.Fatalf("%d members have no leader within %v", n, readyWithin)
-		}
-	}
-}
-
-func (c *Cluster) healthy(n int) bool {
-	up, leaders := 0, 0
-	for _, m := range c.members {
-		if !m.running.Running() {
-			continue
-		}
-		if m.running.JetStreamIsCurrent() || m.running.JetStreamIsLeader() {
-			up++
-		}
-		if m.running.JetStreamIsLeader() {
-			leaders++
-			if len(m.running.JetStreamClusterPeers()) < n {
-				return false
-			}
-		}
-	}
-	return up >= n && leaders == 1
 }

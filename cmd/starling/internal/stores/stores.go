@@ -3,6 +3,7 @@
 //
 //	etcd://[user:password@]host:2379[,host:2379]/prefix?tls=true&ca=FILE&cert=FILE&key=FILE
 //	consul://[:token@]host:8500/prefix?stale=true&token-file=FILE&tls=true&ca=FILE&cert=FILE&key=FILE
+//	nats://[user:password@]host:4222[,host:4222]/prefix?bucket=NAME&replicas=3&creds=FILE&tls=true&ca=FILE&cert=FILE&key=FILE
 //	http://host:7070, https://host:7070    a starling server, and whatever it serves
 //	mem://                                 a map that lives as long as the process
 //
@@ -40,6 +41,7 @@ var openers = map[string]opener{
 	"http":   openHTTP,
 	"https":  openHTTP,
 	"mem":    openMem,
+	"nats":   openNATS,
 }
 
 // Open opens the store of a URL. A store that is away is no error: its clients say so when they are used. Close it.

@@ -74,6 +74,12 @@ func TestOpenRefuses(t *testing.T) {
 		"etcd://me:s3cret@h:1/?colour=red":      "me@h:1",
 		"etcd://me:s3cret%zz@h:1/":              "percent-encoded",
 		"etcd://me:s3cret@h:1/?max-request=red": "want a number",
+		"nats://":                               "no host",
+		"nats://127.0.0.1:1/?bucket=a.b":        `bucket "a.b"`,
+		"nats://127.0.0.1:1/?replicas=9":        "want 1 to 5",
+		"nats://127.0.0.1:1/?replicas=x":        "want a number",
+		"nats://127.0.0.1:1/?ca=" + empty:       "there is no certificate in it",
+		"nats://me:s3cret@127.0.0.1:1/?color=x": "color says nothing to nats",
 	} {
 		s, err := Open(t.Context(), raw, discard())
 		if err == nil {
