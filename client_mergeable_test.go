@@ -247,3 +247,15 @@ func TestMergeableReapsWhatNobodyNeeds(t *testing.T) {
 		}
 	})
 }
+
+// TestMergeableBeginsWithAnything: a key that holds nothing takes what is
+// written, of whatever time.
+func TestMergeableBeginsWithAnything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clusterIn(t, member.NewMemory(1), "a")[0].Client(boards)
+		change(t, c, func(v board) { v["ann"] = duty{Since: -1, Kit: "bike"} })
+		if got := show(t, c); got != "ann=bike" {
+			t.Errorf("a new key: %q", got)
+		}
+	})
+}

@@ -65,6 +65,10 @@ func (k *mergeKind[M]) merged(c content, out M) (*merger, error) {
 		if m.out, err = k.split(out); err != nil {
 			return err
 		}
+		if len(c.names) == 0 {
+			m.change = m.out // there is nothing to merge with, and nothing that could be older
+			return nil
+		}
 		change, err := base.Merge(out.Clone(), true)
 		switch {
 		case err != nil:

@@ -167,7 +167,9 @@ func TestMergeableOfAWildShape(t *testing.T) {
 		{"Join gives nothing", wild{join: func() (Beats, error) { return nil, nil }}, kv.ErrDecode},
 	} {
 		kind := crdt.MergeableOf[Beats](kv.JSON[Beats]("beats"), c.shape)
-		_, err := kind.Plan(crdt.Intent{Key: "k", Out: Beats{"ann": 5}, Self: 7})
+		s := &shelf{t: t}
+		s.hot("ann", []byte{0, 2})
+		_, err := kind.Plan(crdt.Intent{Read: s.tree, Key: "k", Out: Beats{"ann": 5}, Self: 7})
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}

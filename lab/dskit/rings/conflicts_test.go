@@ -15,13 +15,13 @@ import (
 // has it in the eyes of a third.
 func two(t *testing.T, a, b ring.InstanceState) (third *crdttest.Replica, writers [2]*crdttest.Replica) {
 	t.Helper()
-	third = crdttest.NewReplica(rings.Desc(), 9)
+	third = crdttest.NewReplica(rings.DescKind(), 9)
 	for i, state := range []ring.InstanceState{a, b} {
 		d := ring.NewDesc()
 		d.Ingesters[fmt.Sprint("gi-", i)] = ring.InstanceDesc{
 			Addr: fmt.Sprint("10.0.0.", i), Timestamp: 1_700_000_000 + int64(i), State: state, Tokens: []uint32{7, uint32(100 + i)},
 		}
-		writers[i] = crdttest.NewReplica(rings.Desc(), cell.Origin(2+i))
+		writers[i] = crdttest.NewReplica(rings.DescKind(), cell.Origin(2+i))
 		cells, err := writers[i].Write("ring", d)
 		if err != nil {
 			t.Fatal(err)
@@ -103,7 +103,7 @@ func TestPartitionsMergeByTime(t *testing.T) {
 			StateChangeLocked: o == 3, StateChangeLockedTimestamp: lock,
 		}
 		d.Owners["gi-0"] = ring.OwnerDesc{OwnedPartition: int32(o), State: ring.OwnerActive, UpdatedTimestamp: owner}
-		cells, err := crdttest.NewReplica(rings.Partitions(), o).Write("ring", d)
+		cells, err := crdttest.NewReplica(rings.PartitionsKind(), o).Write("ring", d)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func TestPartitionsMergeByTime(t *testing.T) {
 	}
 	a, b := write(2, 100, 120, 110), write(3, 101, 119, 109)
 	for _, order := range [][]*cell.Cell{append(a[:len(a):len(a)], b...), append(b[:len(b):len(b)], a...)} {
-		third := crdttest.NewReplica(rings.Partitions(), 9)
+		third := crdttest.NewReplica(rings.PartitionsKind(), 9)
 		third.Hear(order...)
 		v, err := third.Read("ring")
 		if err != nil {

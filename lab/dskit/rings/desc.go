@@ -11,12 +11,12 @@ import (
 	"github.com/starlingkv/starling/crdt"
 )
 
-// Desc is the kind of hash rings, of *ring.Desc.
+// DescKind is the kind of hash rings, of *ring.Desc.
 //
 // Instances that left are never seen. Tokens that two instances have are given
 // to one of them as dskit does, whenever a ring is read; the other has them
 // again when that one goes.
-func Desc() crdt.Merging { return desc }
+func DescKind() crdt.Merging { return desc }
 
 var desc = crdt.MergeableOf[memberlist.Mergeable](stable{ring.GetCodec(), encodeDesc}, descShape{})
 
@@ -78,7 +78,8 @@ func (descShape) Split(m memberlist.Mergeable) (map[string]crdt.Piece, error) {
 }
 
 // Join is part of crdt.Shape. Who has a token that is in several pieces dskit
-// decides, by merging them all into an empty ring.
+// decides, by merging them all into an empty ring. It would leave out an instance
+// without a timestamp, which a key may begin with: all merge a second later.
 func (descShape) Join(pieces map[string]crdt.Piece) (memberlist.Mergeable, error) {
 	all := ring.NewDesc()
 	for name, p := range pieces {
@@ -90,12 +91,16 @@ func (descShape) Join(pieces map[string]crdt.Piece) (memberlist.Mergeable, error
 		if err := in.Unmarshal(p.Cold); err != nil {
 			return nil, fmt.Errorf("instance %q: %w", name, err)
 		}
-		in.Timestamp, in.State = hot.seconds, ring.InstanceState(hot.state)
+		in.Timestamp, in.State = hot.seconds+1, ring.InstanceState(hot.state)
 		all.Ingesters[name] = in
 	}
 	d := ring.NewDesc()
 	if _, err := d.Merge(all, false); err != nil {
 		return nil, err
+	}
+	for name, in := range d.Ingesters {
+		in.Timestamp--
+		d.Ingesters[name] = in
 	}
 	return d, nil
 }

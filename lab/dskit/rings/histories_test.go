@@ -131,7 +131,7 @@ type message struct {
 func newHistory(seed uint64, tokens tokens) *history {
 	h := &history{Rand: rand.New(rand.NewPCG(seed, 0xd5)), tokens: tokens, writers: map[string]int{}}
 	for i := range cell.Origin(3) {
-		h.members = append(h.members, &member{dskit: ring.NewDesc(), cells: crdttest.NewReplica(rings.Desc(), 2+i)})
+		h.members = append(h.members, &member{dskit: ring.NewDesc(), cells: crdttest.NewReplica(rings.DescKind(), 2+i)})
 	}
 	return h
 }
@@ -163,7 +163,7 @@ func (h *history) equal(m *member) error {
 // settle lets everybody hear everything.
 func (h *history) settle() error {
 	h.deliverAll()
-	late := &member{dskit: h.members[0].dskit, cells: crdttest.NewReplica(rings.Desc(), 9)}
+	late := &member{dskit: h.members[0].dskit, cells: crdttest.NewReplica(rings.DescKind(), 9)}
 	for _, i := range h.Perm(len(h.written)) {
 		late.cells.Hear(h.written[i])
 	}
@@ -223,11 +223,11 @@ func (m *member) onCells() string {
 
 // text is a ring to be read and compared.
 func text(d *ring.Desc) string {
-	b, err := rings.Desc().Codec().Encode(d)
+	b, err := rings.DescKind().Codec().Encode(d)
 	if err != nil {
 		return err.Error()
 	}
-	v, err := rings.Desc().Codec().Decode(b)
+	v, err := rings.DescKind().Codec().Decode(b)
 	if err != nil {
 		return err.Error()
 	}

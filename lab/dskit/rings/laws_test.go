@@ -19,11 +19,11 @@ import (
 func TestLaws(t *testing.T) {
 	t.Run("desc", func(t *testing.T) {
 		t.Parallel()
-		crdttest.Laws(t, rings.Desc(), descGen())
+		crdttest.Laws(t, rings.DescKind(), descGen())
 	})
 	t.Run("partitions", func(t *testing.T) {
 		t.Parallel()
-		crdttest.Laws(t, rings.Partitions(), partitionsGen())
+		crdttest.Laws(t, rings.PartitionsKind(), partitionsGen())
 	})
 }
 

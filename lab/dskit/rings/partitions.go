@@ -12,11 +12,11 @@ import (
 	"github.com/starlingkv/starling/crdt"
 )
 
-// Partitions is the kind of partition rings, of *ring.PartitionRingDesc.
+// PartitionsKind is the kind of partition rings, of *ring.PartitionRingDesc.
 //
 // Partitions and owners that were deleted are never seen. The state of a
 // partition and the lock of its state have a timestamp each, and merge apart.
-func Partitions() crdt.Merging { return partitions }
+func PartitionsKind() crdt.Merging { return partitions }
 
 var partitions = crdt.MergeableOf[memberlist.Mergeable](stable{ring.GetPartitionRingCodec(), encodePartitions}, partitionsShape{})
 

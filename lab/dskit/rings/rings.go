@@ -1,6 +1,6 @@
 // Package rings makes dskit's hash rings values of a starling node.
 //
-// Desc and Partitions are kinds for the Client method of a node. Their clients
+// DescKind and PartitionsKind are kinds for the Client method of a node. Their clients
 // take and hand out *ring.Desc and *ring.PartitionRingDesc, so that the
 // lifecyclers, rings and watchers of dskit run on them as they are. Each
 // instance, partition and owner is a cell; of an instance a heartbeat sends the
