@@ -2,9 +2,11 @@ package starling
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,6 +161,44 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		case <-limit.C:
 			t.Fatalf("not in time: %s", what)
 		}
+	}
+}
+
+// TestSendersWhoseFramesWereDroppedAreBounded drops frames of ever other senders.
+func TestSendersWhoseFramesWereDroppedAreBounded(t *testing.T) {
+	b := newInbox(0)
+	for i := range maxLossy + 10 {
+		frame := frameOf(1, 30)
+		binary.BigEndian.PutUint64(frame[4:], uint64(i+1))
+		b.put(frame)
+	}
+	if _, lossy := b.take(); len(lossy) != maxLossy || b.lost() != maxLossy+10 {
+		t.Errorf("%d senders are remembered and %d frames counted, want %d and %d", len(lossy), b.lost(), maxLossy, maxLossy+10)
+	}
+}
+
+// TestNamesOfTheGoneAreBounded has a node know as many names as it remembers, and look at its members.
+func TestNamesOfTheGoneAreBounded(t *testing.T) {
+	n := openInside(t)
+	for _, c := range []struct{ known, want int }{{maxNames - 2, maxNames - 1}, {maxNames, 1}} {
+		names := make(map[cell.Origin]string, c.known)
+		for i := range c.known {
+			names[cell.Origin(i+1)] = "gone"
+		}
+		n.dir.Store(&directory{names: names})
+		n.viewChanged <- struct{}{} // the loop looks
+		eventually(t, "the node looks at its members", func() bool { return len(n.dir.Load().names) == c.want })
+	}
+}
+
+// TestFetchesAreBounded asks for bodies while as many fetches as may be are served.
+func TestFetchesAreBounded(t *testing.T) {
+	n := openInside(t)
+	for range 16 {
+		n.fetches <- struct{}{}
+	}
+	if err := n.serveFetch(nil, nil); err == nil || !strings.Contains(err.Error(), "too many") {
+		t.Errorf("one more fetch is served: %v", err)
 	}
 }
 

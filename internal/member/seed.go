@@ -171,7 +171,8 @@ func (s seed) lookupFile(ctx context.Context, r Resolver) ([]netip.AddrPort, err
 }
 
 // readSeedFile reads one seed per line; blank lines and what follows # are
-// skipped.
+// skipped. Of a file that is too large none is taken: where it was cut, another
+// address might stand.
 func readSeedFile(path string) ([]seed, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -179,7 +180,8 @@ func readSeedFile(path string) ([]seed, error) {
 	}
 	defer func() { _ = f.Close() }()
 	var out []seed
-	lines := bufio.NewScanner(io.LimitReader(f, maxSeedFile))
+	bounded := &io.LimitedReader{R: f, N: maxSeedFile + 1}
+	lines := bufio.NewScanner(bounded)
 	for lines.Scan() {
 		text, _, _ := strings.Cut(lines.Text(), "#")
 		if text = strings.TrimSpace(text); text == "" {
@@ -193,6 +195,9 @@ func readSeedFile(path string) ([]seed, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		out = append(out, s)
+	}
+	if bounded.N == 0 {
+		return nil, fmt.Errorf("%s: a file of seeds holds at most %d bytes", path, maxSeedFile)
 	}
 	return out, lines.Err()
 }
