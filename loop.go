@@ -116,27 +116,62 @@ func (n *Node) send(p engine.Packet) {
 // drain feeds all packets that wait.
 func (n *Node) drain() {
 	frames, lossy := n.inbox.take()
-	for _, b := range frames {
+	var b batch
+	for _, raw := range frames {
 		n.counts.packetsIn.Add(1)
-		n.counts.bytesIn.Add(uint64(len(b)))
-		f, err := n.codec.Parse(b)
+		n.counts.bytesIn.Add(uint64(len(raw)))
+		f, err := n.codec.Parse(raw)
 		switch {
 		case err == nil && !f.Stream:
 			n.early.keep(f, n.dir.Load())
-			n.step(engine.Received{Frame: f})
+			if !b.add(f) {
+				n.stepBatch(&b)
+				b.add(f)
+			}
 		case errors.Is(err, wire.ErrCRC):
 			// Who sent it is all that is left of it, if that is not garbled too.
-			n.step(engine.Damaged{From: senderOf(b), Why: "garbled packet"})
+			n.step(engine.Damaged{From: senderOf(raw), Why: "garbled packet"})
 			fallthrough
 		default:
 			n.counts.malformed.Add(1)
-			n.log.Debug("malformed packet", "bytes", len(b), "err", err)
+			n.log.Debug("malformed packet", "bytes", len(raw), "err", err)
 		}
 		if n.ctx.Err() != nil {
 			return
 		}
 	}
+	n.stepBatch(&b)
 	for _, o := range lossy {
 		n.step(engine.Damaged{From: o, Why: "inbox full"})
 	}
+}
+
+// stepBatch feeds a batch, and empties it.
+func (n *Node) stepBatch(b *batch) {
+	if len(b.frames) > 0 {
+		n.step(engine.Packets{Frames: b.frames})
+		*b = batch{}
+	}
+}
+
+// maxBatch bounds the frames of one Step.
+const maxBatch = 64
+
+// batch is packets that one Step takes together.
+type batch struct {
+	frames []wire.Frame
+	cells  int
+}
+
+// add takes a frame, if there is room for its cells; the first has room.
+func (b *batch) add(f wire.Frame) bool {
+	cells := 0
+	if d, ok := f.Msg.(*wire.Delta); ok {
+		cells = d.Len()
+	}
+	if len(b.frames) > 0 && (len(b.frames) == maxBatch || b.cells+cells > engine.MaxStepCells) {
+		return false
+	}
+	b.frames, b.cells = append(b.frames, f), b.cells+cells
+	return true
 }

@@ -48,12 +48,19 @@ type ext struct {
 	prevCut   bool
 }
 
-// New makes a cell, which has yet to be sealed. It keeps s.Body, s.Prev and
-// s.Ext as they are. What only repeats the meaning of its absence is left out
-// (an Ord that is Ver.T, a By that is the dot of Ver, a Born that is the place
-// in the order), so that one cell has one form.
+// rareCell is a cell and its rare parts in one allocation. Nearly all that
+// replace something name one run.
+type rareCell struct {
+	Cell
+	rare ext
+	run  [1]Run
+}
+
+// New makes a cell, which has yet to be sealed. It keeps s.Body and s.Ext as
+// they are, and s.Prev if that is more than one run. What only repeats the
+// meaning of its absence is left out (an Ord that is Ver.T, a By that is the dot
+// of Ver, a Born that is the place in the order), so that one cell has one form.
 func New(s Spec) *Cell {
-	c := &Cell{Addr: s.Addr, Ver: s.Ver, Codec: s.Codec, Body: s.Body, Class: s.Addr.Class(), Tomb: s.Tomb}
 	if s.Ord == s.Ver.T {
 		s.Ord = 0
 	}
@@ -65,13 +72,28 @@ func New(s Spec) *Cell {
 	}
 	rare := s.Ord != 0 || s.Born != 0 || !s.By.IsZero() || s.Exp != 0 ||
 		len(s.Prev) > 0 || s.PrevCut || len(s.Ext) > 0
-	if rare {
-		c.ext = &ext{
-			ord: s.Ord, born: s.Born, by: s.By, exp: s.Exp,
-			prev: s.Prev, prevCut: s.PrevCut, bytes: s.Ext,
-		}
+	if !rare {
+		c := &Cell{}
+		c.set(&s)
+		return c
 	}
-	return c
+	r := &rareCell{rare: ext{
+		ord: s.Ord, born: s.Born, by: s.By, exp: s.Exp,
+		prev: s.Prev, prevCut: s.PrevCut, bytes: s.Ext,
+	}}
+	if len(s.Prev) == 1 {
+		r.run[0] = s.Prev[0]
+		r.rare.prev = r.run[:]
+	}
+	r.set(&s)
+	r.ext = &r.rare
+	return &r.Cell
+}
+
+// set takes the parts that every cell has.
+func (c *Cell) set(s *Spec) {
+	c.Addr, c.Ver, c.Codec, c.Body = s.Addr, s.Ver, s.Codec, s.Body
+	c.Class, c.Tomb = s.Addr.Class(), s.Tomb
 }
 
 // Spec is what c is made of, in canonical form.

@@ -18,6 +18,10 @@ type Tick struct{}
 // The caller has checked the label, the CRC and the version.
 type Received struct{ Frame wire.Frame }
 
+// Packets is Received for several frames in the order in which they came, in one
+// Step: what they cost together is less. Their cells are at most MaxStepCells.
+type Packets struct{ Frames []wire.Frame }
+
 // PeersChanged replaces the member view.
 type PeersChanged struct{ View *View }
 
@@ -33,6 +37,7 @@ type Leave struct{}
 
 func (Tick) input()         {}
 func (Received) input()     {}
+func (Packets) input()      {}
 func (PeersChanged) input() {}
 func (Leave) input()        {}
 

@@ -108,7 +108,11 @@ func (e *Engine) Step(now hlc.Reading, in Input) Effects {
 	switch in := in.(type) {
 	case Tick:
 	case Received:
-		e.receive(in)
+		e.receive(in.Frame)
+	case Packets:
+		for _, f := range in.Frames {
+			e.receive(f)
+		}
 	case PeersChanged:
 		came := e.newcomers(in.View)
 		e.peers.set(in.View)
@@ -184,8 +188,7 @@ func (e *Engine) open(why string) {
 }
 
 // receive takes one parsed frame that came in a packet or on a fetch stream.
-func (e *Engine) receive(in Received) {
-	f := in.Frame
+func (e *Engine) receive(f wire.Frame) {
 	if !e.peers.known(f.Origin) {
 		e.event(Event{Kind: EventUnknownOrigin, Peer: f.Origin})
 		return

@@ -78,6 +78,7 @@ func (p *pusher) delta(from cell.Origin, m *wire.Delta) {
 		return
 	}
 	var due []receipt
+	p.e.expect(m.Len())
 	for _, g := range m.Groups {
 		for _, c := range g.Cells {
 			spans := append(p.wanted.came(p, from, c.Dot()), g.Span)

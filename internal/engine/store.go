@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/starlingkv/starling/internal/cell"
@@ -11,12 +12,11 @@ import (
 // writer holds the editors. They are opened by the first change of a Step and
 // published together at its end; between two Steps they are at the Root.
 type writer struct {
-	open    bool
-	dirty   bool // the tree changed: the revision rises
-	rev     uint64
-	tree    *tree.Editor[*cell.Stored]
-	ctx     *cell.ContextEditor
-	changed []cell.Addr
+	open  bool
+	dirty bool // the tree changed: the revision rises
+	rev   uint64
+	tree  *tree.Editor[*cell.Stored]
+	ctx   *cell.ContextEditor
 }
 
 // edit returns the editors of this Step.
@@ -31,6 +31,12 @@ func (e *Engine) edit() *writer {
 	return &e.w
 }
 
+// expect makes room for what so many cells may cause.
+func (e *Engine) expect(cells int) {
+	e.fx.Events = slices.Grow(e.fx.Events, cells)
+	e.fx.Changed = slices.Grow(e.fx.Changed, cells)
+}
+
 // publish makes the changes of this Step the current Root.
 func (e *Engine) publish() {
 	if !e.w.open {
@@ -40,7 +46,6 @@ func (e *Engine) publish() {
 	if e.w.dirty {
 		r.Rev = e.w.rev
 	}
-	e.fx.Changed = e.w.changed
 	e.w = writer{tree: e.w.tree, ctx: e.w.ctx}
 	e.root.Store(r)
 }
@@ -265,7 +270,7 @@ func (e *Engine) remove(s *cell.Stored) {
 
 func (e *Engine) touched(a cell.Addr) {
 	e.w.dirty = true
-	e.w.changed = append(e.w.changed, a)
+	e.fx.Changed = append(e.fx.Changed, a)
 }
 
 // count keeps how many cells are stored per origin of their dot.
