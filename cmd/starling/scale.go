@@ -21,6 +21,7 @@ type scaleFlags struct {
 	loss, dead []float64
 	one        sim.Scale
 	plot       string
+	record     string
 }
 
 func (f *scaleFlags) bind(flags *pflag.FlagSet) {
@@ -32,6 +33,7 @@ func (f *scaleFlags) bind(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.one.For, "for", 20*time.Second, "virtual time that is measured, with --nodes")
 	flags.IntVar(&f.one.Body, "body", 40, "bytes of a value, with --nodes")
 	flags.Uint64Var(&f.one.Seed, "seed", 1, "seed of all chance, with --nodes")
+	flags.StringVar(&f.record, "document", "", "put a table of what was measured between the marks of this document, with --nodes")
 	flags.StringVar(&f.plot, "plot", "", "draw what was measured into this SVG file, with --nodes")
 }
 
@@ -67,6 +69,29 @@ func (p *program) scale(c *cobra.Command, f *scaleFlags) error {
 			return err
 		}
 	}
+	if f.record != "" {
+		if err := recordScale(f.record, commit(c.Context()), results); err != nil {
+			return err
+		}
+	}
+	return p.checked(results)
+}
+
+// checked is the error of measurements that are not as the formulas say.
+func (p *program) checked(results []*sim.ScaleResult) error {
+	bad := 0
+	for _, r := range results {
+		breaches := r.Check()
+		if len(breaches) > 0 {
+			bad++
+		}
+		for _, b := range breaches {
+			fmt.Fprintf(p.err, "%d members, loss %g, dead %g: %s\n", r.Scale.Nodes, r.Scale.Loss, r.Scale.Dead, b)
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d of %d measurements are not as the formulas of docs/scale.md say", bad, len(results))
+	}
 	return nil
 }
 
@@ -81,6 +106,7 @@ func (p *program) measure(ctx context.Context, todo []sim.Scale) ([]*sim.ScaleRe
 			return nil, fmt.Errorf("stopped after %d of %d measurements", len(results), len(todo))
 		}
 		r := s.Run()
+		debug.FreeOSMemory() // of a cluster that is gone
 		if _, err := fmt.Fprint(p.out, r); err != nil {
 			return nil, err
 		}

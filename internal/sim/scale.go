@@ -37,11 +37,11 @@ func (s Scale) Validate() error {
 	switch {
 	case s.Nodes < 2 || s.Nodes > 100_000:
 		return fmt.Errorf("%d nodes: use 2 to 100000", s.Nodes)
-	case s.Loss < 0 || s.Loss > 0.9:
+	case !(s.Loss >= 0 && s.Loss <= 0.9):
 		return fmt.Errorf("loss %v: use 0 to 0.9", s.Loss)
-	case s.Dead < 0 || s.Dead > 0.5:
+	case !(s.Dead >= 0 && s.Dead <= 0.5):
 		return fmt.Errorf("dead share %v: use 0 to 0.5", s.Dead)
-	case s.Rate <= 0 || s.Rate > 100_000:
+	case !(s.Rate > 0 && s.Rate <= 100_000):
 		return fmt.Errorf("%v writes per second: use more than 0, up to 100000", s.Rate)
 	case s.For <= 0 || s.Warm < 0:
 		return fmt.Errorf("%v after %v: the measured time must be more than 0", s.For, s.Warm)

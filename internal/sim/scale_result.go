@@ -82,7 +82,7 @@ func (r *ScaleResult) times(all []*update) {
 }
 
 // miss tells what packets alone did not do. Where nothing can get lost, no time
-// was spent on that: whatever a session brought was missed.
+// was spent on that: sessions may have been faster with something, not more.
 func (r *ScaleResult) miss(by map[phase][]*update) {
 	all := by[unrepaired]
 	if len(all) == 0 {
@@ -140,17 +140,18 @@ func curveOf(late []time.Duration, n int) []Point {
 
 // String is a report of a few lines for a person.
 func (r *ScaleResult) String() string {
+	e := r.Scale.Expect()
 	ms := func(d time.Duration) string { return fmt.Sprintf("%.1f ms", d.Seconds()*1000) }
 	return fmt.Sprintf(`%d nodes, %.0f%% loss, %.0f%% of the view dead, %g writes/s, %d updates
   reached half %s, 99%% %s, all %s (median); all %s (p90), %s (p99)
-  complete without a session: %d of %d updates; missed per node and update: %.2g
-  payloads per member to reach: %.3f; hops: %.2f on average, at most %d
-  per node and update: %.2f HAVE, %.3f WANT, %.0f bytes of gossip
+  complete without a session: %d of %d updates; missed per node and update: %.2g (formula: %.2g)
+  payloads per member to reach: %.3f (%.3f); hops: %.2f (%.2f) on average, at most %d
+  per node and update: %.2f HAVE (%.2f), %.3f WANT, %.0f bytes of gossip (%.0f)
   per node: %.1f packets/s, %.2f KB/s, %.3f%% of a core with its share of the simulator
 `, r.Scale.Nodes, r.Scale.Loss*100, r.Scale.Dead*100, r.Scale.Rate, r.Updates,
 		ms(r.Half.P50), ms(r.Most.P50), ms(r.All.P50), ms(r.All.P90), ms(r.All.P99),
-		r.Complete, r.Alone, r.MissedPerNode(), r.Payloads, r.MeanHops, r.Depth,
-		r.Haves, r.Wants, r.Bytes, r.PacketsPerSec, r.BytesPerSec/1000, r.CPU*100)
+		r.Complete, r.Alone, r.MissedPerNode(), e.Missed, r.Payloads, e.Payloads, r.MeanHops, e.MeanHops, r.Depth,
+		r.Haves, e.Haves, r.Wants, r.Bytes, e.Bytes, r.PacketsPerSec, r.BytesPerSec/1000, r.CPU*100)
 }
 
 // MissedPerNode is the share of (member, update) that packets alone missed.

@@ -27,11 +27,20 @@ type update struct {
 	n       uint64 // number of its dot
 	at      time.Duration
 	phase   phase
-	reached []bool
+	reached []way
 	depth   []uint8 // hops it took to get there
 	late    []time.Duration
-	missed  int // got it by a session, or not at all
+	missed  int // no packet brought it
 }
+
+// way is how a member came to hold an update.
+type way uint8
+
+const (
+	noWay way = iota
+	bySession
+	byPacket // or it wrote it
+)
 
 // arrival is a member that has come to hold an update.
 type arrival struct {
@@ -89,7 +98,7 @@ func (t *tally) writing(n *Node, a cell.Addr) {
 	t.wrote[n.Index]++
 	u := &update{
 		n: t.wrote[n.Index], at: t.now, phase: t.phase,
-		reached: make([]bool, len(t.nodes)), depth: make([]uint8, len(t.nodes)),
+		reached: make([]way, len(t.nodes)), depth: make([]uint8, len(t.nodes)),
 	}
 	t.open[a] = append(t.open[a], u)
 }
@@ -104,13 +113,13 @@ func (t *tally) Stepped(n *Node, _ *engine.Root, fx *engine.Effects) {
 			continue
 		}
 		for _, u := range t.open[a] {
-			if u.n > s.Ver.N || u.reached[n.Index] {
+			if u.n > s.Ver.N || u.reached[n.Index] != noWay {
 				continue
 			}
-			u.reached[n.Index] = true
+			u.reached[n.Index] = byPacket
 			u.late = append(u.late, t.now-u.at)
 			if s.Ver.O != originOf(n) {
-				u.missed++ // until Delivered says better
+				u.reached[n.Index] = bySession // until Delivered says better
 				t.newest = append(t.newest, arrival{u, n})
 			}
 		}
@@ -122,11 +131,27 @@ func (t *tally) Delivered(n *Node, f wire.Frame, _ *engine.Root) {
 	from := t.byOrigin[f.Origin]
 	for _, a := range t.newest {
 		if a.n == n {
-			a.u.missed--
+			a.u.reached[n.Index] = byPacket
 			a.u.depth[n.Index] = a.u.depth[from.Index] + 1
 		}
 	}
 	t.newest = t.newest[:0]
+	if m, ok := f.Msg.(*wire.Delta); ok {
+		t.late(n, m)
+	}
+}
+
+// late takes note of packets that bring what a session was faster with.
+func (t *tally) late(n *Node, m *wire.Delta) {
+	for _, g := range m.Groups {
+		for _, c := range g.Cells {
+			for _, u := range t.open[c.Addr] {
+				if u.n <= c.Ver.N && u.reached[n.Index] == bySession {
+					u.reached[n.Index] = byPacket
+				}
+			}
+		}
+	}
 }
 
 // Sent is part of Observer.
@@ -164,7 +189,7 @@ func (t *tally) close() map[phase][]*update {
 	for _, us := range t.open {
 		for _, u := range us {
 			for _, n := range t.live {
-				if !u.reached[n.Index] {
+				if u.reached[n.Index] != byPacket {
 					u.missed++
 				}
 			}
