@@ -19,12 +19,12 @@ func (h *Handler) serveKey(w http.ResponseWriter, r *http.Request, escaped strin
 	}
 	err = allow(w, r, http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete)
 	if err == nil {
-		err = h.require(r)
+		err = h.requireOf(key, r)
 	}
 	if err != nil {
 		return about(key, err)
 	}
-	w.Header().Set("Starling-Consistency", h.consistency())
+	w.Header().Set("Starling-Consistency", h.consistencyOf(key))
 	serve := map[string]func(http.ResponseWriter, *http.Request, string) error{
 		http.MethodPut: h.put, http.MethodDelete: h.delete, http.MethodGet: h.get, http.MethodHead: h.get,
 	}

@@ -172,21 +172,39 @@ func allow(w http.ResponseWriter, r *http.Request, methods ...string) error {
 	return &problem{kind: badRequest, Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not served here"}
 }
 
-// require refuses a request that asks, by Starling-Require, for what the store does not promise.
-func (h *Handler) require(r *http.Request) error {
+// require refuses a request that asks, by Starling-Require, for what the store does not promise for every key.
+func (h *Handler) require(r *http.Request) error { return require(h.reads, r) }
+
+// requireOf refuses one that asks for what the store of the key does not promise.
+func (h *Handler) requireOf(key string, r *http.Request) error { return require(h.of(key), r) }
+
+func require(of kv.Client, r *http.Request) error {
 	var need []kv.Capability
 	for _, line := range r.Header.Values("Starling-Require") {
 		for name := range strings.SplitSeq(line, ",") {
 			need = append(need, kv.Capability(strings.TrimSpace(name)))
 		}
 	}
-	return kv.Require(h.reads, need...)
+	return kv.Require(of, need...)
 }
 
-// consistency says how far a comparison of versions reaches.
-func (h *Handler) consistency() string {
-	if h.reads.Capabilities().LinearizableCAS {
+// consistencyOf says how far a comparison of versions reaches, for one key.
+func (h *Handler) consistencyOf(key string) string { return consistencyOf(h.of(key)) }
+
+// consistency says it for all of them: the least.
+func (h *Handler) consistency() string { return consistencyOf(h.reads) }
+
+func consistencyOf(c kv.Client) string {
+	if kv.Require(c, kv.LinearizableCAS) == nil {
 		return "linearizable"
 	}
 	return "local"
+}
+
+// of returns the client of the store that holds the key, if there are several behind this one.
+func (h *Handler) of(key string) kv.Client {
+	if several, ok := kv.As[interface{ For(key string) kv.Client }](h.reads); ok {
+		return several.For(key)
+	}
+	return h.reads
 }

@@ -18,6 +18,8 @@ import (
 type settings struct {
 	Node     starling.Options `yaml:",inline"`
 	HTTP     string           `yaml:"http"`
+	Store    string           `yaml:"store"`
+	Routes   routeList        `yaml:"routes"`
 	Insecure bool             `yaml:"insecure"`
 	LogLevel slog.Level       `yaml:"log_level"`
 }
@@ -40,6 +42,8 @@ func (s *settings) flags() *pflag.FlagSet {
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
 	all.AddGoFlagSet(node)
 	all.StringVar(&s.HTTP, "http", s.HTTP, "`host:port` for HTTP; port 0 is any free one")
+	all.StringVar(&s.Store, "store", s.Store, "`URL` of a store to serve in place of a node of its own, as etcd://127.0.0.1:2379/app/ (default: none, a node)")
+	all.Var(&s.Routes, "route", "`prefix=URL` of a store that holds the keys with the prefix, as leader/=etcd://127.0.0.1:2379; repeatable (default: none)")
 	all.BoolVar(&s.Insecure, "insecure", s.Insecure, "let other machines read and write without encryption")
 	all.TextVar(&s.LogLevel, "log-level", s.LogLevel, "debug, info, warn or error")
 	return all

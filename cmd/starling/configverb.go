@@ -232,8 +232,11 @@ func defaultOf(f *pflag.Flag) string {
 
 // flagOf is the flag of a setting: its own name with - for _; that of a list, which is repeated, is singular.
 func flagOf(name string) string {
-	if name == "seeds" {
+	switch name {
+	case "seeds":
 		return "seed"
+	case "routes":
+		return "route"
 	}
 	return strings.ReplaceAll(name[strings.LastIndex(name, ".")+1:], "_", "-")
 }

@@ -205,7 +205,7 @@ func TestDoctorFindsAWrongClock(t *testing.T) {
 	right := open(t, starling.Options{Name: "right"})
 	wrong := startOf(t, binaryAhead(t, 7*time.Second), "--cluster", "doctor", "--name", "wrong", "--bind", "127.0.0.1:0", "--http", "127.0.0.1:0", "--seed", right.node.Addr())
 	for _, c := range []struct{ node, url, offset string }{{"right", right.url, "by (6.9|7)"}, {"wrong", wrong.HTTP, "by -(6.9|7)"}} {
-		found := finds(t, &served{url: c.url}, badClock, c.node)
+		found := finds(t, &served{listening: &listening{url: c.url}}, badClock, c.node)
 		if !regexp.MustCompile(c.offset).MatchString(found.Detail) {
 			t.Errorf("%s: %q, want %s", c.node, found.Detail, c.offset)
 		}

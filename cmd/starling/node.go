@@ -24,36 +24,47 @@ const (
 	endWithin = 2 * time.Second
 )
 
-// served is a node and the HTTP server before it.
-type served struct {
-	node   *starling.Node
+// listening is an HTTP server of the API.
+type listening struct {
 	server *http.Server
 	api    *web.Handler
 	url    string
 	end    context.CancelFunc // ends the requests: watches would never end by themselves
 	failed chan error         // of the server
-	left   chan struct{}      // closed when somebody told the node to leave
 }
 
-// serve opens a node and serves it at the listener, which it closes.
-func serve(opts starling.Options, at net.Listener) (*served, error) {
-	node, err := starling.Open(opts)
-	if err != nil {
-		return nil, errors.Join(err, at.Close())
-	}
+// listen serves the API at the listener, which it closes.
+func listen(api *web.Handler, at net.Listener, log *slog.Logger) *listening {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &served{
-		node:   node,
+	l := &listening{
+		server: serverOf(api, log),
+		api:    api,
 		url:    "http://" + at.Addr().String(),
 		end:    cancel,
 		failed: make(chan error, 1),
-		left:   make(chan struct{}),
 	}
+	l.server.BaseContext = func(net.Listener) context.Context { return ctx }
+	go func() { l.failed <- l.server.Serve(at) }()
+	return l
+}
+
+// served is a node and the HTTP server before it.
+type served struct {
+	*listening
+	node   *starling.Node
+	routes routes
+	left   chan struct{} // closed when somebody told the node to leave
+}
+
+// serve opens a node and serves it at the listener, which it closes, as it does the stores of the routes.
+func serve(opts starling.Options, at net.Listener, to ...route) (*served, error) {
+	node, err := starling.Open(opts)
+	if err != nil {
+		return nil, errors.Join(err, at.Close(), routes(to).close())
+	}
+	s := &served{node: node, routes: to, left: make(chan struct{})}
 	leave := sync.OnceFunc(func() { close(s.left) })
-	s.api = handlerOf(aNode{node, leave}, opts.Logger)
-	s.server = serverOf(s.api, loggerOf(opts))
-	s.server.BaseContext = func(net.Listener) context.Context { return ctx }
-	go func() { s.failed <- s.server.Serve(at) }()
+	s.listening = listen(handlerOf(aNode{node, leave}, s.routes, opts.Logger), at, loggerOf(opts))
 	return s, nil
 }
 
@@ -75,16 +86,16 @@ func loggerOf(opts starling.Options) *slog.Logger {
 	return cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
 }
 
-// handlerOf is the HTTP API of a node.
-func handlerOf(n aNode, log *slog.Logger) *web.Handler {
+// handlerOf is the HTTP API of a node, and of the stores that hold some of its keys.
+func handlerOf(n aNode, to routes, log *slog.Logger) *web.Handler {
 	return web.New(web.Config{
 		Client: func(c kv.Codec) kv.Client {
 			if kind, merges := crdt.KindOf(c); merges {
-				return n.node.Client(kind)
+				return to.over(n.node.Client(kind), c, log)
 			}
-			return n.node.Client(crdt.Register(c))
+			return to.over(n.node.Client(crdt.Register(c)), c, log)
 		},
-		Raw:  n.node.Raw(),
+		Raw:  to.over(n.node.Raw(), kv.Bytes, log),
 		Node: n,
 		Log:  log,
 	})
@@ -98,24 +109,28 @@ func (s *served) close() error {
 	if s.node.Err() == nil { // a node that failed has nobody to leave, and said so already
 		left = s.node.Leave(ctx)
 	}
-	s.end()
-	shut := s.shut()
-	s.api.Close()
-	closed := s.node.Close()
-	if err := <-s.failed; !errors.Is(err, http.ErrServerClosed) {
+	return errors.Join(left, s.stop(), s.node.Close(), s.routes.close())
+}
+
+// stop answers what was asked already, and ends the server.
+func (l *listening) stop() error {
+	l.end()
+	shut := l.shut()
+	l.api.Close()
+	if err := <-l.failed; !errors.Is(err, http.ErrServerClosed) {
 		shut = errors.Join(shut, err)
 	}
-	return errors.Join(left, shut, closed)
+	return shut
 }
 
 // shut lets the requests that run end, and then closes what is left: connections on which nothing was ever asked pass for
 // busy, and would hold the server up.
-func (s *served) shut() error {
+func (l *listening) shut() error {
 	ctx, cancel := context.WithTimeout(context.Background(), endWithin)
 	defer cancel()
-	err := s.server.Shutdown(ctx)
+	err := l.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.server.Close()
+		err = l.server.Close()
 	}
 	return err
 }

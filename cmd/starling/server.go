@@ -47,15 +47,19 @@ func (s *settings) complete(flags *pflag.FlagSet, config string) error {
 			return err
 		}
 	}
-	if err := s.Node.Validate(); err != nil {
+	if err := errors.Join(s.Node.Validate(), s.checkStores()); err != nil {
 		return err
 	}
-	for _, a := range []struct{ flag, addr string }{{"--bind", s.Node.Bind}, {"--http", s.HTTP}} {
+	open := []struct{ flag, addr string }{{"--bind", s.Node.Bind}, {"--http", s.HTTP}}
+	if s.Store != "" {
+		open = open[1:] // there is no gossip
+	}
+	for _, a := range open {
 		host, _, err := net.SplitHostPort(a.addr)
 		if err != nil {
 			return fmt.Errorf("%s: %w", a.flag, err)
 		}
-		if !isLoopback(host) && s.Node.Cluster == "" {
+		if !isLoopback(host) && s.Node.Cluster == "" && s.Store == "" {
 			return fmt.Errorf("%s %s is open to other machines: say --cluster and a name, so that clusters never merge by accident", a.flag, a.addr)
 		}
 		if !isLoopback(host) && !s.Insecure {
@@ -76,6 +80,38 @@ type running struct {
 	Cluster string `json:"cluster"`
 	HTTP    string `json:"http"`
 	Gossip  string `json:"gossip"`
+	Store   string `json:"store,omitempty"` // what is served in place of a node of its own
+}
+
+// String is what it says to people.
+func (r running) String() string {
+	if r.Store != "" {
+		return fmt.Sprintf("server %s of %s: %s", r.Node, r.Store, r.HTTP)
+	}
+	return fmt.Sprintf("node %s of cluster %s: %s, gossip at %s", r.Node, r.Cluster, r.HTTP, r.Gossip)
+}
+
+// server is what serves until it is told to end: a node, or what stands before a store.
+type server interface {
+	running() running
+	wait(ctx context.Context) error
+	close() error
+}
+
+// serve starts what the settings say.
+func (s *settings) serve(ctx context.Context) (server, error) {
+	routes, err := openRoutes(ctx, s.Routes, s.Node.Logger)
+	if err != nil {
+		return nil, err
+	}
+	at, err := net.Listen("tcp", s.HTTP)
+	if err != nil {
+		return nil, errors.Join(err, routes.close())
+	}
+	if s.Store != "" {
+		return serveStore(ctx, s, at, routes)
+	}
+	return serve(s.Node, at, routes...)
 }
 
 func (s *served) running() running {
@@ -84,11 +120,7 @@ func (s *served) running() running {
 
 func (p *program) server(ctx context.Context, of settings) error {
 	of.Node.Logger = slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: of.LogLevel}))
-	at, err := net.Listen("tcp", of.HTTP)
-	if err != nil {
-		return err
-	}
-	s, err := serve(of.Node, at)
+	s, err := of.serve(ctx)
 	if err != nil {
 		return err
 	}
@@ -99,7 +131,7 @@ func (p *program) server(ctx context.Context, of settings) error {
 	case asRaw:
 		_, err = fmt.Fprintln(p.out, r.HTTP)
 	default:
-		_, err = io.WriteString(p.out, fmt.Sprintf("node %s of cluster %s: %s, gossip at %s\n", r.Node, r.Cluster, r.HTTP, r.Gossip))
+		_, err = io.WriteString(p.out, r.String()+"\n")
 	}
 	if err == nil {
 		err = s.wait(ctx)

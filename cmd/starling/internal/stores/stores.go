@@ -26,6 +26,8 @@ import (
 type Store struct {
 	// Scheme is that of its URL.
 	Scheme string
+	// Name is its URL without password and query.
+	Name string
 	// Client returns a client for values of the codec.
 	Client func(codec kv.Codec) kv.Client
 	// Close ends the store and its clients.
@@ -46,15 +48,11 @@ var openers = map[string]opener{
 
 // Open opens the store of a URL. A store that is away is no error: its clients say so when they are used. Close it.
 func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
-	a, err := parse(url)
+	a, err := known(url)
 	if err != nil {
 		return nil, err
 	}
-	open, ok := openers[a.scheme]
-	if !ok {
-		return nil, fmt.Errorf("store %q: there is no scheme %q, but %s", a, a.scheme, strings.Join(Schemes(), ", "))
-	}
-	s, err := open(ctx, a, log)
+	s, err := openers[a.scheme](ctx, a, log)
 	if err == nil {
 		if err = a.unread(); err != nil {
 			_ = s.Close()
@@ -63,12 +61,30 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store %q: %w", a, err)
 	}
-	s.Scheme = a.scheme
+	s.Scheme, s.Name = a.scheme, a.String()
 	if a.prefix != "" {
 		whole := s.Client
 		s.Client = func(codec kv.Codec) kv.Client { return kv.Prefix(whole(codec), a.prefix) }
 	}
 	return s, nil
+}
+
+// Check says what can be told to be wrong with a URL without opening the store.
+func Check(url string) error {
+	_, err := known(url)
+	return err
+}
+
+// known parses a URL of a scheme that is known.
+func known(url string) (*address, error) {
+	a, err := parse(url)
+	if err != nil {
+		return nil, err
+	}
+	if openers[a.scheme] == nil {
+		return nil, fmt.Errorf("store %q: there is no scheme %q, but %s", a, a.scheme, strings.Join(Schemes(), ", "))
+	}
+	return a, nil
 }
 
 // Schemes are the schemes that Open knows.
