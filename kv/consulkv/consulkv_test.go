@@ -115,6 +115,64 @@ func TestAWatchWithoutAnIndexIsPaced(t *testing.T) {
 	}
 }
 
+// Reads are consistent unless something else was asked for, those of a watch too.
+func TestReadsAreConsistentUnlessStaleOnesAreAllowed(t *testing.T) {
+	for want, opts := range map[string][]consulkv.Option{"consistent": nil, "stale": {consulkv.Stale()}} {
+		var asked atomic.Int64
+		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			if q := r.URL.Query(); q.Has("consistent") == q.Has("stale") || !q.Has(want) {
+				t.Errorf("asked %s, want %s", r.URL, want)
+			}
+			fmt.Fprint(w, "[]")
+		}, opts...)
+		_, _ = c.Get(t.Context(), "k")
+		_, _ = c.List(t.Context(), "")
+		for range c.Events(t.Context(), "") {
+			break
+		}
+		if n := asked.Load(); n != 3 {
+			t.Errorf("%d questions, want three", n)
+		}
+	}
+}
+
+// After trouble, and after an index that went back, a watch asks for the state and not for news.
+func TestAWatchAsksForTheStateAfterTrouble(t *testing.T) {
+	asked := make(chan string, 16)
+	var calls atomic.Int64
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Query().Get("index")
+		switch calls.Add(1) {
+		case 1, 3:
+			w.Header().Set("X-Consul-Index", "40")
+		case 2:
+			http.Error(w, "No cluster leader", http.StatusInternalServerError)
+			return
+		case 4, 5:
+			w.Header().Set("X-Consul-Index", "7")
+		default:
+			<-r.Context().Done()
+		}
+		fmt.Fprint(w, "[]")
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range c.Events(ctx, "") {
+		}
+	}()
+	for i, want := range []string{"", "40", "", "40", "", "7"} {
+		if got := <-asked; got != want {
+			t.Errorf("question %d has index %q, want %q", i+1, got, want)
+		}
+	}
+	cancel()
+	<-ended
+}
+
 func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 	asked := make(chan struct{}, 8)
 	c := serve(t, func(_ http.ResponseWriter, r *http.Request) {

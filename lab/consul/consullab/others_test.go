@@ -51,6 +51,22 @@ func TestOthersReadAndWriteTheSameKeys(t *testing.T) {
 	w.want("delete leader/ingester")
 }
 
+// Consul takes an equal write for none; here each has a version, and a watch is told of it.
+func TestEqualWritesAreTwo(t *testing.T) {
+	t.Parallel()
+	a := Start(t)
+	c := a.open(t)
+	seen := map[string]bool{}
+	for i := range 60 {
+		opts := [][]kv.PutOption{nil, {kv.TTL(time.Hour)}}[i/30]
+		version := put(t, c, "k", "equal", opts...)
+		if seen[version] {
+			t.Fatalf("write %d has the version %s of another", i, version)
+		}
+		seen[version] = true
+	}
+}
+
 func TestWhatIsNoKeyIsLeftOut(t *testing.T) {
 	t.Parallel()
 	a := Start(t)
@@ -69,6 +85,43 @@ func TestWhatIsNoKeyIsLeftOut(t *testing.T) {
 	all, _, err := consul.KV().Keys("team/", "", nil)
 	if err != nil || !slices.Contains(all, "team/a/%2Fb") {
 		t.Errorf("Consul has %q, %v", all, err)
+	}
+}
+
+// A reader learns the kinds that others write after it has begun, however it meets them.
+func TestKindsOfOthersAreLearned(t *testing.T) {
+	t.Parallel()
+	a := Start(t)
+	part := consulkv.Prefix("part/")
+	writer := a.open(t, part)
+	readers := map[string]func(c *consulkv.Client) (kv.Entry, error){
+		"Entry": func(c *consulkv.Client) (kv.Entry, error) {
+			e, _, err := c.Entry(soon(t), "k")
+			return e, err
+		},
+		"Entries": func(c *consulkv.Client) (e kv.Entry, err error) {
+			for e, err = range c.Entries(soon(t), "", "") {
+			}
+			return e, err
+		},
+		"Events": func(c *consulkv.Client) (kv.Entry, error) {
+			for ev, err := range c.Events(soon(t), "") {
+				return ev.Entry, err
+			}
+			return kv.Entry{}, nil
+		},
+	}
+	clients := map[string]*consulkv.Client{}
+	for name := range readers {
+		clients[name] = a.open(t, part)
+	}
+	for _, media := range []string{"text/one", "text/two", "text/three"} {
+		put(t, writer, "k", "v", kv.Media(media))
+		for name, read := range readers {
+			if e, err := read(clients[name]); err != nil || e.Codec != "string" || e.Media != media {
+				t.Errorf("%s gave %+v, %v; want codec string and %s", name, e, err, media)
+			}
+		}
 	}
 }
 
