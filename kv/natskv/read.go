@@ -41,7 +41,7 @@ func (s *store) lastUnder(ctx context.Context, b *bucket, name string) (record, 
 	if err != nil {
 		return record{}, err
 	}
-	ctx, cancel := request(ctx)
+	ctx, cancel := s.request(ctx, answerWithin)
 	defer cancel()
 	reply, err := s.conn.RequestWithContext(ctx, jetstream.DefaultAPIPrefix+"STREAM.MSG.GET."+b.stream, question)
 	if err != nil {

@@ -90,7 +90,7 @@ func (r *reader) create(ctx context.Context, config jetstream.ConsumerConfig) (e
 }
 
 func (r *reader) createOnce(ctx context.Context, config jetstream.ConsumerConfig, within time.Duration) (jetstream.Consumer, error) {
-	ctx, cancel := context.WithTimeout(ctx, within)
+	ctx, cancel := r.store.request(ctx, within)
 	defer cancel()
 	return r.store.js.CreateConsumer(ctx, r.bucket.stream, config)
 }
@@ -153,7 +153,7 @@ func (r *reader) recount(ctx context.Context) error {
 	if err := r.look(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := request(ctx)
+	ctx, cancel := r.store.request(ctx, answerWithin)
 	defer cancel()
 	info, err := r.consumer.Info(ctx)
 	if err != nil {

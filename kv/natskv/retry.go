@@ -73,9 +73,15 @@ func (s *store) attempt(ctx context.Context, f func(context.Context, *bucket) er
 	return err
 }
 
-// request bounds one request.
-func request(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, answerWithin)
+// request bounds one request: by a time, and by the connection, with which its answer is lost.
+func (s *store) request(ctx context.Context, within time.Duration) (context.Context, context.CancelFunc) {
+	line := s.lineNow()
+	ctx, cancel := context.WithTimeout(ctx, within)
+	unhook := context.AfterFunc(line, cancel)
+	return ctx, func() {
+		unhook()
+		cancel()
+	}
 }
 
 // over returns why calls are over, nil while they are not.

@@ -187,7 +187,7 @@ func (s *store) forget() {
 }
 
 func (s *store) lookUp(ctx context.Context) (*jetstream.StreamInfo, error) {
-	ctx, cancel := request(ctx)
+	ctx, cancel := s.request(ctx, answerWithin)
 	defer cancel()
 	stream, err := s.js.Stream(ctx, "KV_"+s.opts.Bucket)
 	if err == nil {

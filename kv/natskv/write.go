@@ -123,7 +123,7 @@ func (p *publication) send(ctx context.Context, b *bucket) (uint64, error) {
 	if p.lost && time.Since(p.first)+answerWithin > b.window {
 		return 0, errUnknown // the server may have forgotten the id
 	}
-	ctx, cancel := request(ctx)
+	ctx, cancel := p.store.request(ctx, answerWithin)
 	defer cancel()
 	ack, err := p.store.js.PublishMsg(ctx, p.msg,
 		jetstream.WithMsgID(p.id), jetstream.WithExpectLastSequencePerSubject(p.after), jetstream.WithRetryAttempts(0))

@@ -58,7 +58,7 @@ func serve(line string) error {
 		JetStream: true, StoreDir: id.Dir, JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 1 << 30,
 	}
 	if id.Routing != 0 {
-		o.Cluster = server.ClusterOpts{Name: "lab", Host: "127.0.0.1", Port: id.Routing}
+		o.Cluster = server.ClusterOpts{Name: "lab", Host: "127.0.0.1", Port: id.Routing, NoAdvertise: true}
 		for _, route := range id.Routes {
 			o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: route})
 		}
