@@ -70,6 +70,7 @@ func (p *program) table(rows [][]string) error {
 
 // record is an entry in JSON: that of the HTTP API.
 type record struct {
+	ID          string     `json:"id,omitempty"`
 	Event       string     `json:"event,omitempty"`
 	Key         string     `json:"key,omitempty"`
 	Field       string     `json:"field,omitempty"`

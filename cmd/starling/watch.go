@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -11,28 +13,37 @@ import (
 	"github.com/starlingkv/starling/kv/httpkv"
 )
 
+// watchFlags are the flags of watch.
+type watchFlags struct {
+	prefix  string
+	since   string
+	exec    string
+	once    bool
+	noRetry bool
+}
+
 func (p *program) watchCommand() *cobra.Command {
-	var prefix string
-	var once bool
+	var flags watchFlags
 	c := &cobra.Command{
 		Use:   "watch KEY | watch --prefix PREFIX",
 		Short: "print the present state, then every change",
 		Long: "Prints the present state, then every change, until Ctrl-C. Changes of one key coalesce to the latest; the last\n" +
-			"one is never left out. With --once it ends after the present state, or, if there is none, after the first change.",
+			"one is never left out. With --once it ends after the present state, or, if there is none, after the first change.\n\n" +
+			"With --since each event in JSON has an id. A later watch --since ID of the same node begins behind that event, if the\n" +
+			"node still knows it; else with a reset and the state anew. An empty ID begins with the present state.\n\n" +
+			"With --exec nothing is printed: the command runs in a shell for each put and delete, one after the other, with the value\n" +
+			"on stdin and STARLING_WATCH_EVENT, _KEY, _VERSION and _CODEC in its environment. If it fails, the watch ends.",
 		Args: arguments(0, 1),
 	}
-	c.Flags().StringVar(&prefix, "prefix", "", "watch every key with this prefix; all keys if it is empty")
-	c.Flags().BoolVar(&once, "once", false, "end after the present state, or the first change if there is none")
+	c.Flags().StringVar(&flags.prefix, "prefix", "", "watch every key with this prefix; all keys if it is empty")
+	c.Flags().StringVar(&flags.since, "since", "", "begin behind the event with this id, and tell the ids")
+	c.Flags().StringVar(&flags.exec, "exec", "", "run this command for each change instead of printing it")
+	c.Flags().BoolVar(&flags.once, "once", false, "end after the present state, or the first change if there is none")
+	c.Flags().BoolVar(&flags.noRetry, "no-retry", false, "end with exit code 5 when the node goes away, instead of waiting for it")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		sel := kv.Selection{Prefix: prefix}
-		switch byPrefix := c.Flags().Changed("prefix"); {
-		case byPrefix == (len(args) == 1):
-			return usage(c, errors.New("watch wants a key or --prefix, one of the two"))
-		case !byPrefix:
-			if err := kv.CheckKey(args[0]); err != nil {
-				return kv.Wrap("watch", args[0], err)
-			}
-			sel = kv.Selection{Key: args[0]}
+		sel, err := flags.selection(c, args)
+		if err != nil {
+			return err
 		}
 		client, err := p.dial(c)
 		if err != nil {
@@ -45,16 +56,45 @@ func (p *program) watchCommand() *cobra.Command {
 			ctx, cancel = context.WithTimeout(ctx, p.global.timeout)
 			defer cancel()
 		}
-		if err := p.knock(ctx, client); err != nil {
-			return kv.Wrap("watch", sel.Prefix+sel.Key, err)
+		err = p.knock(ctx, client)
+		if err == nil {
+			err = p.watch(client.Follow(ctx, sel, flags.following()), p.watcher(ctx, c, flags), flags.end())
 		}
-		how := untilEnd
-		if once {
-			how = untilTold
-		}
-		return p.watch(ctx, client.Backend(), sel, how)
+		return kv.Wrap("watch", sel.Prefix+sel.Key, err)
 	}
 	return c
+}
+
+// selection is what is watched.
+func (f watchFlags) selection(c *cobra.Command, args []string) (kv.Selection, error) {
+	byPrefix := c.Flags().Changed("prefix")
+	switch {
+	case byPrefix == (len(args) == 1):
+		return kv.Selection{}, usage(c, errors.New("watch wants a key or --prefix, one of the two"))
+	case c.Flags().Changed("exec") && f.exec == "":
+		return kv.Selection{}, usage(c, errors.New("--exec is empty"))
+	case byPrefix:
+		return kv.Selection{Prefix: f.prefix}, nil
+	}
+	return kv.Selection{Key: args[0]}, kv.Wrap("watch", args[0], kv.CheckKey(args[0]))
+}
+
+func (f watchFlags) following() httpkv.Following {
+	how := httpkv.Following{Since: f.since}
+	if f.noRetry {
+		how.Breaks = httpkv.End
+	}
+	return how
+}
+
+func (f watchFlags) end() until {
+	switch {
+	case f.once && f.since != "":
+		return untilNext
+	case f.once:
+		return untilTold
+	}
+	return untilEnd
 }
 
 // knock fails if no node answers. A watch would try for ever, which is right only once it has worked.
@@ -74,33 +114,48 @@ type until int
 const (
 	untilEnd  until = iota // never
 	untilTold              // with the present state, or the first change if there is none
+	untilNext              // with the next change, or, if the state is told anew, with that
 )
 
-func (p *program) watch(ctx context.Context, store kv.Backend, sel kv.Selection, end until) error {
-	otherwise := asLines
-	if p.tty {
-		otherwise = asTable
-	}
-	f := p.format(otherwise)
-	told, synced := false, false
-	for ev, err := range store.Feed(ctx, sel) {
-		if err != nil {
-			return kv.Wrap("watch", sel.Prefix+sel.Key, err)
+// watch hands what is told to each.
+func (p *program) watch(events iter.Seq2[httpkv.Told, error], each func(httpkv.Told) error, end until) error {
+	told, synced := false, end == untilNext
+	for ev, err := range events {
+		if err == nil {
+			err = each(ev)
 		}
-		if err := p.event(f, ev); err != nil {
+		if err != nil {
 			return err
 		}
 		told = told || ev.Kind == kv.Put || ev.Kind == kv.Delete
-		synced = synced || ev.Kind == kv.Synced
-		if end == untilTold && told && synced {
+		synced = ev.Kind == kv.Synced || synced && ev.Kind != kv.Reset
+		if end != untilEnd && told && synced {
 			return nil
 		}
 	}
 	return nil
 }
 
+// watcher is what is done with each event.
+func (p *program) watcher(ctx context.Context, c *cobra.Command, flags watchFlags) func(httpkv.Told) error {
+	if flags.exec != "" {
+		return func(ev httpkv.Told) error { return p.handle(ctx, flags.exec, ev.Event) }
+	}
+	otherwise := asLines
+	if p.tty {
+		otherwise = asTable
+	}
+	f, ids := p.format(otherwise), c.Flags().Changed("since")
+	return func(ev httpkv.Told) error {
+		if !ids {
+			ev.ID = ""
+		}
+		return p.event(f, ev)
+	}
+}
+
 // event prints one event. In raw only values are: a line each.
-func (p *program) event(f format, ev kv.Event) error {
+func (p *program) event(f format, ev httpkv.Told) error {
 	switch f {
 	case asTable:
 		switch ev.Kind {
@@ -116,20 +171,21 @@ func (p *program) event(f format, ev kv.Event) error {
 		if ev.Kind != kv.Put {
 			return nil
 		}
-		_, err := p.out.Write(append(rawOf(ev.Entry)[:ev.Size:ev.Size], '\n'))
+		_, err := p.out.Write(append(slices.Clip(rawOf(ev.Entry)), '\n'))
 		return err
 	}
+	var r record
 	switch ev.Kind {
 	case kv.Put:
-		r := whole(ev.Entry)
+		r = whole(ev.Entry)
 		r.Event = "put"
-		return p.json(asLines, r)
 	case kv.Delete:
-		return p.json(asLines, record{Event: "delete", Key: ev.Key, Version: ev.Version})
+		r = record{Event: "delete", Key: ev.Key, Version: ev.Version}
 	case kv.Synced:
-		return p.json(asLines, record{Event: "sync"})
+		r.Event = "sync"
 	case kv.Reset:
-		return p.json(asLines, record{Event: "reset"})
+		r.Event = "reset"
 	}
-	return nil
+	r.ID = ev.ID
+	return p.json(asLines, r)
 }

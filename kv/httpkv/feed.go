@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/starlingkv/starling/kv"
@@ -30,16 +31,71 @@ const (
 // Feed is part of kv.Backend.
 func (s *server) Feed(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Event, error] {
 	return func(yield func(kv.Event, error) bool) {
-		f := &feed{server: s, sel: sel, yield: yield}
+		for told, err := range s.follow(ctx, sel, Following{}) {
+			if !yield(told.Event, err) {
+				return
+			}
+		}
+	}
+}
+
+// Following says how a watch is followed. The zero Following begins with the present state and goes on when it breaks.
+type Following struct {
+	Since  string // the id of the event behind which it begins; one that the server does not know any more is told Reset
+	Breaks Breaks
+}
+
+// Breaks is what becomes of a watch whose stream breaks.
+type Breaks int
+
+// What becomes of it.
+const (
+	GoOn Breaks = iota // it is opened again, for as long as it takes
+	End                // it ends with the error
+)
+
+// Told is an event and its id, which the process that told it knows for a while.
+type Told struct {
+	ID string
+	kv.Event
+}
+
+// Follow watches the selection as Feed of the Backend does, with the ids of the events.
+func (c *Client) Follow(ctx context.Context, sel kv.Selection, how Following) iter.Seq2[Told, error] {
+	return c.server.follow(ctx, sel, how)
+}
+
+// maxEventID is the longest id of an event that is sent to a server.
+const maxEventID = 256
+
+// checkEventID takes what stands in a header as it is.
+func checkEventID(id string) error {
+	if len(id) > maxEventID || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return fmt.Errorf("%w: %.40q is no id of an event", kv.ErrUnsupported, id)
+	}
+	return nil
+}
+
+func (s *server) follow(ctx context.Context, sel kv.Selection, how Following) iter.Seq2[Told, error] {
+	return func(yield func(Told, error) bool) {
+		if err := checkEventID(how.Since); err != nil {
+			yield(Told{}, err)
+			return
+		}
+		f := &feed{server: s, sel: sel, yield: yield, last: how.Since}
 		wait := firstWait
 		for {
 			before := f.last
-			err := f.follow(ctx)
+			err := f.stream(ctx)
 			if f.stopped {
 				return
 			}
-			if end := s.final(ctx, err); end != nil {
-				yield(kv.Event{}, end)
+			end := s.final(ctx, err)
+			if end == nil && how.Breaks == End {
+				end = fmt.Errorf("%w: %w", ErrUnreachable, err)
+			}
+			if end != nil {
+				yield(Told{}, end)
 				return
 			}
 			if f.last != before {
@@ -83,13 +139,13 @@ func pause(ctx, life context.Context, d time.Duration) {
 type feed struct {
 	server  *server
 	sel     kv.Selection
-	yield   func(kv.Event, error) bool
+	yield   func(Told, error) bool
 	last    string // id of the last event told
 	stopped bool   // yield wants no more
 }
 
-// follow reads one stream to its end, which is always an error unless the watch was stopped.
-func (f *feed) follow(ctx context.Context) error {
+// stream reads one stream to its end, which is always an error unless the watch was stopped.
+func (f *feed) stream(ctx context.Context) error {
 	c := call{method: http.MethodGet, path: "/v1/watch", query: url.Values{}, header: http.Header{}}
 	if f.sel.Key != "" {
 		c.query.Set("key", f.sel.Key)
@@ -146,7 +202,7 @@ func (f *feed) tell(m message) error {
 		return nil
 	}
 	f.last = m.id
-	f.stopped = !f.yield(ev, nil)
+	f.stopped = !f.yield(Told{m.id, ev}, nil)
 	return nil
 }
 
