@@ -14,10 +14,15 @@ import (
 type cluster []Node
 
 // assemble starts n nodes, all of which join the first.
-func assemble(s System, n int) (cluster, error) {
-	var c cluster
+func assemble(s System, n int) (cluster, error) { return grow(s, nil, n) }
+
+// grow starts nodes until there are n. All join the first.
+func grow(s System, c cluster, n int) (cluster, error) {
 	join := ""
-	for i := range n {
+	if len(c) > 0 {
+		join = c[0].Addr()
+	}
+	for i := len(c); i < n; i++ {
 		node, err := s.Start(fmt.Sprintf("node-%d", i), join)
 		if err != nil {
 			return nil, errors.Join(err, c.close())

@@ -76,6 +76,7 @@ func topics() []topic {
 		{"converge-16", converge(16)},
 		{"converge-32", converge(32)},
 		{"converge-64", converge(64)},
+		{"heartbeat", heartbeat},
 	}
 }
 
@@ -91,7 +92,7 @@ func Topics() []string {
 // Long reports whether a topic takes a minute or more, and the medians of many
 // updates itself.
 func Long(topic string) bool {
-	return topic == "burst" || strings.HasPrefix(topic, "converge")
+	return topic == "burst" || topic == "heartbeat" || strings.HasPrefix(topic, "converge")
 }
 
 // Main plays the topic that the command line names, prints the Report as JSON, and
