@@ -1,12 +1,15 @@
 package engine
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/starlingkv/starling/internal/cell"
 	"github.com/starlingkv/starling/internal/hlc"
+	"github.com/starlingkv/starling/internal/wire"
 )
 
 func TestCollectionWaitsForAgeAndPeer(t *testing.T) {
@@ -198,4 +201,49 @@ func TestExpiredOnArrivalIsNeverSeen(t *testing.T) {
 		t.Fatalf("an expired cell: %v", v)
 	}
 	b.want("k", "-")
+}
+
+// TestSmallKeysAreSmall holds the memory of small keys that came by gossip, when
+// what spreads them has calmed down.
+func TestSmallKeysAreSmall(t *testing.T) {
+	const keys, most = 20_000, 400
+	b := newBench(t, 1, nil)
+	b.step(PeersChanged{View: NewView([]Peer{{Name: "seven", Origin: 7}, {Name: "eight", Origin: 8}})})
+	codec := wire.New(cell.NewHasher("t"))
+	before := liveHeap()
+	at := hlc.Make(b.now.Wall, 0)
+	for i, n := range rand.New(rand.NewPCG(1, 1)).Perm(keys) {
+		at = max(at.Next(), hlc.Make(b.now.Wall, 0))
+		c := cell.New(cell.Spec{
+			Addr: cell.At(fmt.Sprintf("registry/k-%09d", n), "r"), Codec: "json", Body: make([]byte, 32),
+			Ver: cell.Ver{T: at, O: 7, N: uint64(i + 1)},
+		})
+		raw, err := codec.Append(nil, wire.Frame{
+			Header: wire.Header{Origin: 7, Now: at, Seq: uint64(i + 1)},
+			Msg:    &wire.Delta{Groups: []wire.Group{{Span: wire.Span{Lo: 0, Hi: 1 << 60}, Cells: []*cell.Cell{c}}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := codec.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.step(Received{Frame: f})
+		b.pass(100 * time.Microsecond)
+	}
+	for range 120 {
+		b.pass(time.Second)
+	}
+	b.fx = Effects{}
+	if got := (liveHeap() - before) / keys; got > most || b.e.Root().Tree.Len() != keys {
+		t.Errorf("%d keys of 20 B with values of 32 B take %d B each, want at most %d", b.e.Root().Tree.Len(), got, most)
+	}
+}
+
+func liveHeap() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }

@@ -64,12 +64,11 @@ const (
 
 // at returns the stored cell of an address, or nil.
 func (e *Engine) at(a cell.Addr) *cell.Stored {
-	var s *cell.Stored
-	if e.w.open {
-		s, _ = e.w.tree.Get(string(a))
-	} else {
-		s, _ = e.root.Load().Tree.Get(string(a))
+	if e.w.tree == nil {
+		s, _ := e.root.Load().Tree.Get(string(a))
+		return s
 	}
+	s, _ := e.w.tree.Get(string(a)) // it is at the Root, or further
 	return s
 }
 

@@ -7,6 +7,14 @@ import "slices"
 type Editor[T Item] struct {
 	root  *node[T]
 	owner *owner
+	near  near[T]
+}
+
+// near is the leaf that a Get last came to, and the bounds of its keys. Who
+// changes a key has looked at it and at its neighbours before.
+type near[T Item] struct {
+	leaf   *node[T]
+	lo, hi string
 }
 
 // Edit begins a new version of t. t itself never changes.
@@ -20,10 +28,31 @@ func (e *Editor[T]) Tree() Tree[T] {
 }
 
 // Get returns the item of a key as it is now.
-func (e *Editor[T]) Get(key string) (T, bool) { return Tree[T]{e.root}.Get(key) }
+func (e *Editor[T]) Get(key string) (item T, ok bool) {
+	if n := e.near; n.leaf != nil && key >= n.lo && (n.hi == "" || key < n.hi) {
+		return n.leaf.at(key)
+	}
+	n := near[T]{leaf: e.root}
+	if n.leaf == nil {
+		return item, false
+	}
+	for !n.leaf.leaf() {
+		at, seps := n.leaf.route(key), n.leaf.keys.seps
+		if at > 0 {
+			n.lo = seps[at-1]
+		}
+		if at < len(seps) {
+			n.hi = seps[at]
+		}
+		n.leaf = n.leaf.kids[at]
+	}
+	e.near = n
+	return n.leaf.at(key)
+}
 
 // Put stores an item under its key and returns the one it replaced, if any.
 func (e *Editor[T]) Put(item T) (old T, replaced bool) {
+	e.near = near[T]{}
 	if e.root == nil {
 		e.root = newLeaf[T](e.owner, nil)
 		e.root.reindex(e.owner)
@@ -111,6 +140,7 @@ func (e *Editor[T]) Delete(key string) (old T, ok bool) {
 	if !ok {
 		return old, false
 	}
+	e.near = near[T]{}
 	root := e.del(e.root, key, old.Agg())
 	switch {
 	case root.fill() == 0:

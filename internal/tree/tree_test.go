@@ -277,3 +277,28 @@ func TestPruningSkipsSubtrees(t *testing.T) {
 		t.Errorf("AggOf looked %d times at items", m.seen)
 	}
 }
+
+// TestEditorGetsWhatIsThereNow: an editor that is asked for neighbours, as whoever
+// changes a key asks, answers as of the last change.
+func TestEditorGetsWhatIsThereNow(t *testing.T) {
+	m := newMaker(9)
+	e, want := Tree[*thing]{}.Edit(), model{}
+	for range 20_000 {
+		key := m.key(600)
+		for _, k := range []string{key, key + "\x00", key[:len(key)-1]} {
+			if got, ok := e.Get(k); got != want[k] || ok != (want[k] != nil) {
+				t.Fatalf("Get(%q): got %v, %v, want %v", k, got, ok, want[k])
+			}
+		}
+		switch m.rnd.IntN(5) {
+		case 0, 1:
+			want[key] = m.thing(key)
+			e.Put(want[key])
+		case 2:
+			e.Delete(key)
+			delete(want, key)
+		case 3:
+			e.Tree()
+		}
+	}
+}
