@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/consul/api"
 
@@ -85,6 +86,50 @@ func TestWhatIsNoKeyIsLeftOut(t *testing.T) {
 	all, _, err := consul.KV().Keys("team/", "", nil)
 	if err != nil || !slices.Contains(all, "team/a/%2Fb") {
 		t.Errorf("Consul has %q, %v", all, err)
+	}
+}
+
+// Whatever is a key here comes back from Consul as it was, alone, in lists and in watches, however long it becomes.
+func TestHostileKeys(t *testing.T) {
+	t.Parallel()
+	a := Start(t)
+	c := a.open(t, consulkv.Prefix("part/"))
+	keys := []string{
+		strings.Repeat("/", kv.MaxKey), strings.Repeat("%", kv.MaxKey), strings.Repeat("🦜", kv.MaxKey/4),
+		strings.Repeat("../", kv.MaxKey/3), "a?recurse", "a#b", "a;b", "a+b c", "%starling-kinds", "%2e%2e/", "\ufeff", "\u2028x", "ß//ß/./.",
+	}
+	for r := rune(' '); r <= 0x17f; r++ {
+		if !unicode.IsControl(r) {
+			keys = append(keys, "char "+string(r)+"/"+string(r))
+		}
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		put(t, c, key, "of "+key)
+		if v, err := c.Get(soon(t), key); v != "of "+key || err != nil {
+			t.Fatalf("%q holds %v, %v", key, v, err)
+		}
+	}
+	if got, err := c.List(soon(t), ""); err != nil || !slices.Equal(got, keys) || c.LeftOut() != 0 {
+		t.Errorf("List = %q, %v and %d left out, want %q", got, err, c.LeftOut(), keys)
+	}
+	w := watch(t, c)
+	for _, key := range keys {
+		w.want("put " + key + "=of " + key)
+	}
+	w.want("synced")
+	for _, key := range keys {
+		for _, prefix := range []string{key, key[:len(key)/2], key[:len(key)-1]} {
+			if got, err := c.List(soon(t), prefix); err != nil || !slices.Contains(got, key) {
+				t.Fatalf("List(%q) = %q, %v, without %q", prefix, got, err, key)
+			}
+		}
+		if err := c.Delete(soon(t), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := c.List(soon(t), ""); err != nil || len(got) != 0 {
+		t.Errorf("after all deletes: %q, %v", got, err)
 	}
 }
 

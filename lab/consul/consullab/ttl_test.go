@@ -26,6 +26,8 @@ func TestAValueOutlivesItsWriterButNotItsTTL(t *testing.T) {
 	w.want("synced")
 	const ttl = 2 * time.Second
 	began := time.Now()
+	put(t, writer, "anew", "v", kv.TTL(ttl))
+	w.want("put anew=v")
 	put(t, writer, "k", "v", kv.TTL(ttl))
 	written := time.Now()
 	w.want("put k=v")
@@ -44,7 +46,10 @@ func TestAValueOutlivesItsWriterButNotItsTTL(t *testing.T) {
 	if lived := time.Since(written); lived > ttl+consulkv.TTLSlack {
 		t.Errorf("gone after %v, more than %v after its TTL", lived, consulkv.TTLSlack)
 	}
-	w.want("delete k")
+	w.want("delete anew", "delete k")
+	// What is overdue is absent for writers too, though Consul still has it, and its session does not end what comes next.
+	put(t, reader, "anew", "for ever", kv.IfAbsent())
+	w.want("put anew=for ever")
 	consul := a.Consul(t)
 	for start := time.Now(); ; <-tick.C {
 		p, _, err := consul.KV().Get("part/k", nil)
@@ -52,11 +57,15 @@ func TestAValueOutlivesItsWriterButNotItsTTL(t *testing.T) {
 			t.Fatal(err)
 		}
 		if p == nil {
-			return
+			break
 		}
 		if time.Since(start) > sessionsEnd {
 			t.Fatalf("Consul still has %+v", p)
 		}
+	}
+	wantSessions(t, consul, 0)
+	if v, err := reader.Get(t.Context(), "anew"); v != "for ever" || err != nil {
+		t.Errorf("written over what was overdue: %v, %v", v, err)
 	}
 }
 
