@@ -11,6 +11,7 @@ import (
 	"github.com/starlingkv/starling"
 	"github.com/starlingkv/starling/crdt"
 	"github.com/starlingkv/starling/internal/member"
+	"github.com/starlingkv/starling/internal/storedoc"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/kvtest"
 )
@@ -53,6 +54,9 @@ func clusterIn(t testing.TB, network *member.Memory, names ...string) []*starlin
 func TestContract(t *testing.T) {
 	kvtest.Run(t, kvtest.Suite{
 		Around: synctest.Test,
+		Report: storedoc.Keep(t, storedoc.Place{
+			File: "docs/stores.md", Store: "gossip", Against: "a node; three of them in the eventual form", Rewrite: *starling.RewriteDocs,
+		}),
 		Unmoved: unmovedOn(func(t testing.TB) *starling.Node {
 			return openIn(t, member.NewMemory(1), starling.Options{Name: "a"})
 		}),

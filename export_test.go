@@ -23,3 +23,6 @@ func OpenIn(network *member.Memory, opts Options) (*Node, error) {
 	}
 	return n, nil
 }
+
+// RewriteDocs is set when the tables in docs are to be written anew.
+var RewriteDocs = rewriteDocs

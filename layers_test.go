@@ -25,7 +25,8 @@ var floors = map[string]int{
 	"elect":         1,
 	"internal/cell": 1,
 
-	"internal/wire": 2,
+	"internal/wire":     2,
+	"internal/storedoc": 2,
 
 	"internal/engine": 3,
 	"internal/member": 3,

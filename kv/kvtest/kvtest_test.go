@@ -3,6 +3,7 @@ package kvtest
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -59,13 +60,27 @@ func TestAllHooks(t *testing.T) {
 
 func TestHooksNamed(t *testing.T) {
 	all := hookStart | hookUnmoved | hookLeave | hookIsolate | hookClose
-	if got := suiteOf(nil).hooks(t); got != all {
+	if got, _ := suiteOf(nil).hooks(t); got != all {
 		t.Errorf("a suite with all hooks has %s", got)
 	}
-	if got := (Suite{New: openMem}).hooks(t); got != hookClose {
+	if got, can := (Suite{New: openMem}).hooks(t); got != hookClose || !can.LinearizableCAS {
 		t.Errorf("the suite of the reference has %s, want Close", got)
 	}
 	if got, want := (hookStart | hookClose).String(), "Starting, Close"; got != want {
 		t.Errorf("hooks are named %q, want %q", got, want)
+	}
+}
+
+// TestReport: a run of all checks says what it has shown, one with a failed check, or of some only, says nothing.
+func TestReport(t *testing.T) {
+	var told []Report
+	s := Suite{New: openMem, Around: synctest.Test, Report: func(r Report) { told = append(told, r) }}
+	t.Run("whole", func(t *testing.T) { Run(t, s) })
+	if len(told) != 1 {
+		t.Fatalf("a whole run told %d reports", len(told)) // also if -run chose some of them
+	}
+	r := told[0]
+	if len(r.Held)+len(r.Left) != len(checks) || !r.Can.LinearizableCAS || !slices.Contains(r.Left, "CASNoChange") || !slices.Contains(r.Held, "TTLGoes") {
+		t.Errorf("the report is %+v", r)
 	}
 }

@@ -34,6 +34,16 @@ type Suite struct {
 
 	// TTL is a time to live that the store takes without rounding it up. Default 400 ms.
 	TTL time.Duration
+
+	// Report is told the outcome of a run in which every check ran and held. Nil: nobody wants it.
+	Report func(Report)
+}
+
+// Report is what a run has shown of a store, for a table of stores.
+type Report struct {
+	Can  kv.Capabilities // what the store says it can, to which the run has held it
+	Held []string        // the checks
+	Left []string        // the checks that were not in the run, for want of a hook
 }
 
 // Store is one opened store and the hooks into its life. A sentence of the contract whose hook is nil is not in the run.
@@ -63,19 +73,25 @@ func Run(t *testing.T, s Suite) {
 	t.Helper()
 	s = s.withDefaults()
 	var have hooks
-	s.around(t, func(t *testing.T) { have = s.hooks(t) })
+	var report Report
+	s.around(t, func(t *testing.T) { have, report.Can = s.hooks(t) })
 	for _, c := range checks {
 		if lacks := c.needs &^ have; lacks != 0 {
 			t.Logf("not in this run: %s (%s): no hook %s", c.name, c.sentence, lacks)
+			report.Left = append(report.Left, c.name)
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
 			if c.clock == realClock {
 				s.check(t, c)
-				return
+			} else {
+				s.around(t, func(t *testing.T) { s.check(t, c) })
 			}
-			s.around(t, func(t *testing.T) { s.check(t, c) })
+			report.Held = append(report.Held, c.name)
 		})
+	}
+	if whole := len(report.Held)+len(report.Left) == len(checks); s.Report != nil && whole && !t.Failed() {
+		s.Report(report)
 	}
 }
 
@@ -108,8 +124,8 @@ func (s Suite) check(t testing.TB, c check) {
 	c.run(newEnv(t, s, c))
 }
 
-// hooks opens one store to see which hooks it has.
-func (s Suite) hooks(t testing.TB) hooks {
+// hooks opens one store to see which hooks it has, and what it says that it can.
+func (s Suite) hooks(t testing.TB) (hooks, kv.Capabilities) {
 	st := s.New(t, slog.New(slog.DiscardHandler))
 	var have hooks
 	for hook, there := range map[hooks]bool{
@@ -123,5 +139,9 @@ func (s Suite) hooks(t testing.TB) hooks {
 			have |= hook
 		}
 	}
-	return have
+	can, _ := kv.As[kv.Capable](st.Client(docs))
+	if can == nil {
+		return have, kv.Capabilities{}
+	}
+	return have, can.Capabilities()
 }

@@ -1,14 +1,18 @@
 package memkv_test
 
 import (
+	"flag"
 	"log/slog"
 	"testing"
 	"testing/synctest"
 
+	"github.com/starlingkv/starling/internal/storedoc"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/kvtest"
 	"github.com/starlingkv/starling/kv/memkv"
 )
+
+var rewrite = flag.Bool("rewrite", false, "write the row of docs/stores.md anew")
 
 func suite(t testing.TB, log *slog.Logger) kvtest.Store {
 	c := memkv.New(kv.Bytes, memkv.Logger(log))
@@ -20,7 +24,9 @@ func suite(t testing.TB, log *slog.Logger) kvtest.Store {
 }
 
 func TestContract(t *testing.T) {
-	kvtest.Run(t, kvtest.Suite{New: suite, Around: synctest.Test})
+	kvtest.Run(t, kvtest.Suite{New: suite, Around: synctest.Test, Report: storedoc.Keep(t, storedoc.Place{
+		File: "../../docs/stores.md", Store: "memory", Against: "a map in the process", Rewrite: *rewrite,
+	})})
 }
 
 func TestContractOnTheRealClock(t *testing.T) {

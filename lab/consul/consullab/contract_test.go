@@ -1,21 +1,27 @@
 package consullab
 
 import (
+	"flag"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/starlingkv/starling/internal/storedoc"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/consulkv"
 	"github.com/starlingkv/starling/kv/kvtest"
 )
 
+var rewrite = flag.Bool("rewrite", false, "write the row of docs/stores.md anew")
+
 func TestContract(t *testing.T) {
 	t.Parallel()
 	a := Start(t)
-	kvtest.Run(t, kvtest.Suite{New: a.fresh(), TTL: time.Second})
+	kvtest.Run(t, kvtest.Suite{New: a.fresh(), TTL: time.Second, Report: storedoc.Keep(t, storedoc.Place{
+		File: "../../../docs/stores.md", Store: "Consul", Against: "a Consul 1.16.3 server", Rewrite: *rewrite,
+	})})
 }
 
 // fresh opens stores that are empty: each its own part of the agent's keys.

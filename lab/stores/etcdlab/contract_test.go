@@ -2,22 +2,29 @@ package etcdlab
 
 import (
 	"errors"
+	"flag"
 	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/starlingkv/starling/internal/storedoc"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/etcdkv"
 	"github.com/starlingkv/starling/kv/kvtest"
 
+	"go.etcd.io/etcd/api/v3/version"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 )
 
+var rewrite = flag.Bool("rewrite", false, "write the row of docs/stores.md anew")
+
 func TestContract(t *testing.T) {
 	t.Parallel()
 	c := Start(t, 1)
-	kvtest.Run(t, kvtest.Suite{New: opener(c), TTL: time.Second})
+	kvtest.Run(t, kvtest.Suite{New: opener(c), TTL: time.Second, Report: storedoc.Keep(t, storedoc.Place{
+		File: "../../../docs/stores.md", Store: "etcd", Against: "etcd " + version.Version + ": one member; three, the leader killed again and again", Rewrite: *rewrite,
+	})})
 }
 
 // TestContractOfACluster runs all of it on three members, of which one is killed, and started again, time after time while

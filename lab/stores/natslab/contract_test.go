@@ -1,12 +1,16 @@
 package natslab_test
 
 import (
+	"flag"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/starlingkv/starling/internal/storedoc"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/kvtest"
 	"github.com/starlingkv/starling/kv/natskv"
@@ -14,6 +18,8 @@ import (
 )
 
 func TestMain(m *testing.M) { natslab.Main(m) }
+
+var rewrite = flag.Bool("rewrite", false, "write the row of docs/stores.md anew")
 
 var buckets atomic.Uint64
 
@@ -41,7 +47,9 @@ func TestContract(t *testing.T) {
 	s := natslab.Start(t)
 	kvtest.Run(t, kvtest.Suite{TTL: time.Second, New: func(t testing.TB, log *slog.Logger) kvtest.Store {
 		return store(open(t, s.URL(), natskv.Options{Bucket: fresh(), Log: log}))
-	}})
+	}, Report: storedoc.Keep(t, storedoc.Place{
+		File: "../../../docs/stores.md", Store: "NATS JetStream", Against: "nats-server " + server.VERSION + ": one member; three, one of them killed", Rewrite: *rewrite,
+	})})
 }
 
 // The whole contract on three members, of which one is killed while the suite runs: in the middle of a check, and the one
