@@ -44,6 +44,9 @@ func (n *Node) Client(kind crdt.Kind) *Client {
 	default:
 		panic(fmt.Sprintf("starling: no client for the kind %v", kind))
 	}
+	if n.opts.Tuning.CheckViews {
+		c.face = n.check(c.face, kind)
+	}
 	return n.track(c)
 }
 

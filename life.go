@@ -361,6 +361,7 @@ func (n *Node) Close() error {
 	n.cancel()
 	err := n.group.Close()
 	n.tasks.Wait()
+	n.checkViews()
 	if err != nil {
 		return fmt.Errorf("starling: close: %w", err)
 	}

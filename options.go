@@ -82,6 +82,7 @@ type Tuning struct {
 	Rejoin         time.Duration `yaml:"rejoin" json:"rejoin"`                   // between two calls of seeds and dead members: 10 s
 	SyncInterval   time.Duration `yaml:"sync_interval" json:"sync_interval"`     // between two comparisons with a random member: 30 s
 	TombstoneAge   time.Duration `yaml:"tombstone_age" json:"tombstone_age"`     // how long a delete is kept before it is only remembered: 10 min
+	CheckViews     bool          `yaml:"check_views" json:"check_views"`         // find callers that write into values they share with the store, at a cost: false
 }
 
 // Resolver looks up names; *net.Resolver is one.

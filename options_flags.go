@@ -78,6 +78,10 @@ var options = []option{
 		name: "tombstone_age", def: "10m", tuned: true, help: "`duration` that a deleted key takes room before it is only remembered; from then on a member that was away is told by the memory",
 		field: func(o *Options) any { return &o.Tuning.TombstoneAge },
 	},
+	{
+		name: "check_views", def: "false", tuned: true, help: "find callers that write into values they share with the store: such a key is logged and counted; it costs an encoding of each value read, so it is for tests",
+		field: func(o *Options) any { return &o.Tuning.CheckViews },
+	},
 }
 
 // flagName is the flag of the option, without a prefix.

@@ -30,6 +30,8 @@ type Stats struct {
 	Refused    uint64 `json:"refused"`    // streams that did not say what they are, or were too many
 	Unsent     uint64 `json:"unsent"`     // writes after Leave: they reached nobody; and what Leave had no time to push: it may have
 
+	Scribbled uint64 `json:"scribbled"` // keys whose shared values a caller wrote into, as far as Tuning.CheckViews finds out
+
 	Sessions uint64            `json:"sessions"` // streams that carried one
 	Events   map[string]uint64 `json:"events"`   // of the engine, by name
 	Foreign  []Foreign         `json:"foreign"`  // other clusters that were refused
@@ -46,7 +48,9 @@ type counts struct {
 
 	left   atomic.Bool // Leave has flushed
 	unsent atomic.Uint64
-	told   atomic.Bool // of the first of them
+
+	scribbled atomic.Uint64 // by callers, into shared values: one per key
+	told      atomic.Bool   // of the first of them
 }
 
 // committed counts a write that nobody will hear of. The first is logged.
@@ -72,7 +76,7 @@ func (n *Node) Stats() Stats {
 		PacketsIn: c.packetsIn.Load(), BytesIn: c.bytesIn.Load(),
 		PacketsOut: c.packetsOut.Load(), BytesOut: c.bytesOut.Load(),
 		Malformed: c.malformed.Load(), Dropped: n.inbox.lost(), Unsendable: c.unsendable.Load(),
-		Refused: n.group.Refused(), Unsent: c.unsent.Load(), Sessions: c.sessions.Load(),
+		Refused: n.group.Refused(), Unsent: c.unsent.Load(), Scribbled: c.scribbled.Load(), Sessions: c.sessions.Load(),
 		Events: make(map[string]uint64), Uptime: time.Since(n.began),
 	}
 	s.Namesake, _ = n.life.namesake(namesakeShown)
