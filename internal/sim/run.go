@@ -58,6 +58,7 @@ func Run(seed uint64, opt Options) Result {
 	d := newDrama(seed, opt)
 	d.start()
 	d.planKinds(seed)
+	d.planPlaced(seed)
 	d.RunUntil(calmUntil)
 	d.judge.endCalm()
 	d.planFaults()
