@@ -12,6 +12,7 @@ BENCH    ?= .
 ROUNDS   ?= 3
 TOPICS   ?=
 NODES    ?= 200
+HISTORIES ?= 100000
 CUT      ?= 30
 
 # The oldest Go that builds the product; the same number as the go line of go.mod.
@@ -20,7 +21,7 @@ GO_MIN := 1.26.7
 TOOLS := bin/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint sim scale planted crowd netns fuzz bench gobench lab-consul install-check need-go need-git need-cc
+.PHONY: help dev test lint sim scale planted crowd histories netns fuzz bench gobench lab-consul install-check need-go need-git need-cc
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +61,9 @@ planted: need-go ## how soon the simulator finds each planted bug: the figures o
 
 crowd: need-go ## NODES= nodes in one process, on a network in memory: every update reaches all
 	go test -run '^TestCrowd$$' -count=1 -timeout 20m -v . -crowd $(NODES)
+
+histories: need-go ## HISTORIES= random histories of a hash ring, on dskit's own merge and on cells: the figures of docs/dskit.md
+	cd lab/dskit && go test -run '^TestHistories' -count=1 -timeout 60m -v ./rings -histories $(HISTORIES)
 
 netns: need-go ## three servers in network namespaces, one cut off for CUT= seconds; needs ip, and root or user namespaces
 	@CUT=$(CUT) tools/netns
