@@ -113,6 +113,11 @@ func (s sized) panel(conditions []condition, results []*sim.ScaleResult) plot.Pa
 		Name: "members", Scale: plot.Logarithmic, Min: float64(least), Max: float64(most),
 		Label: func(v float64) string { return fmt.Sprintf("%.0f", v) },
 	}}
+	for _, r := range results {
+		p.X.Ticks = append(p.X.Ticks, float64(r.Scale.Nodes))
+	}
+	slices.Sort(p.X.Ticks)
+	p.X.Ticks = slices.Compact(p.X.Ticks)
 	for _, c := range conditions {
 		l := plot.Line{Name: c.String()}
 		for _, r := range results {

@@ -51,12 +51,17 @@ const (
 	left, right             = 62, 18 // around the lines of a panel
 	above, below            = 38, 48
 	headHeight              = 62
-	legendHeight            = 26
+	legendHeight            = 22 // of a row
 	fewPoints               = 20
 )
 
-// palette goes from dark to bright, so that lines of growing sizes read as such.
-var palette = []string{"#414487", "#2a788e", "#22a884", "#7ad151", "#e0a800", "#e8743b", "#c23b75"}
+// palette gives lines their colours in the order in which they come: first from
+// dark to bright, so that growing sizes read as such, then what differs from
+// these and from each other.
+var palette = []string{
+	"#414487", "#2a788e", "#22a884", "#7ad151", "#d8c51d",
+	"#7f7f7f", "#3b75c2", "#c23b75", "#e8743b", "#8c4fb5", "#8c564b", "#d62728",
+}
 
 const style = `<style>
 text { font-family: system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #24292f; font-size: 12px }
@@ -74,8 +79,9 @@ func (f Figure) WriteSVG(w io.Writer) error {
 		columns = max(len(f.Panels), 1)
 	}
 	rows := (len(f.Panels) + columns - 1) / columns
-	width, height := columns*panelWidth, headHeight+rows*panelHeight+legendHeight
 	d := &drawing{colours: make(map[string]string)}
+	legend := d.name(f.Panels, float64(columns*panelWidth))
+	width, height := columns*panelWidth, headHeight+rows*panelHeight+len(legend)*legendHeight+8
 	d.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", width, height, width, height)
 	d.printf("<title>%s</title>\n%s", html.EscapeString(f.Title), style)
 	d.printf(`<rect class="ground" width="%d" height="%d"/>`+"\n", width, height)
@@ -84,7 +90,9 @@ func (f Figure) WriteSVG(w io.Writer) error {
 	for i, p := range f.Panels {
 		d.panel(p, float64(i%columns*panelWidth), float64(headHeight+i/columns*panelHeight))
 	}
-	d.legend(20, float64(height)-10)
+	for i, row := range legend {
+		d.legend(row, float64(height-legendHeight*(len(legend)-i))+8)
+	}
 	d.printf("</svg>\n")
 	_, err := w.Write(d.b.Bytes())
 	return err
@@ -94,24 +102,39 @@ func (f Figure) WriteSVG(w io.Writer) error {
 type drawing struct {
 	b       bytes.Buffer
 	colours map[string]string // by the name of a line
-	names   []Line            // in the order in which they came
+}
+
+// The measures of a legend, in pixels.
+const (
+	legendLeft, legendGap = 20, 22
+	legendStroke          = 28  // with the space behind it
+	letterWidth           = 6.3 // on average
+)
+
+func legendWidth(l Line) float64 { return legendStroke + letterWidth*float64(len(l.Name)) + legendGap }
+
+// name gives every line its colour, and orders them in the rows of a legend.
+func (d *drawing) name(panels []Panel, width float64) (rows [][]Line) {
+	x := width
+	for _, p := range panels {
+		for _, l := range p.Lines {
+			if _, known := d.colours[l.Name]; known {
+				continue
+			}
+			d.colours[l.Name] = palette[len(d.colours)%len(palette)]
+			if x += legendWidth(l); x > width {
+				rows, x = append(rows, nil), legendLeft+legendWidth(l)
+			}
+			rows[len(rows)-1] = append(rows[len(rows)-1], l)
+		}
+	}
+	return rows
 }
 
 func (d *drawing) printf(format string, args ...any) { fmt.Fprintf(&d.b, format, args...) }
 
 func (d *drawing) text(x, y float64, class, anchor, s string) {
 	d.printf(`<text x="%.1f" y="%.1f" class="%s" text-anchor="%s">%s</text>`+"\n", x, y, class, anchor, html.EscapeString(s))
-}
-
-// colour is that of a line's name.
-func (d *drawing) colour(l Line) string {
-	c, known := d.colours[l.Name]
-	if !known {
-		c = palette[len(d.names)%len(palette)]
-		d.colours[l.Name] = c
-		d.names = append(d.names, l)
-	}
-	return c
 }
 
 // panel draws one panel with its upper left corner at x, y.
@@ -144,7 +167,7 @@ func (d *drawing) line(l Line, place func(Point) (x, y float64)) {
 	if len(l.Points) == 0 {
 		return
 	}
-	colour, class := d.colour(l), "line"
+	colour, class := d.colours[l.Name], "line"
 	if l.Stroke == Dashed {
 		class = "line dashed"
 	}
@@ -166,15 +189,16 @@ func (d *drawing) line(l Line, place func(Point) (x, y float64)) {
 	}
 }
 
-// legend names the lines in a row that begins at x, y.
-func (d *drawing) legend(x, y float64) {
-	for _, l := range d.names {
+// legend draws one row of the legend with its base line at y.
+func (d *drawing) legend(row []Line, y float64) {
+	x := float64(legendLeft)
+	for _, l := range row {
 		class := "line"
 		if l.Stroke == Dashed {
 			class = "line dashed"
 		}
 		d.printf(`<path class="%s" stroke="%s" d="M%.1f %.1fh22"/>`+"\n", class, d.colours[l.Name], x, y-4)
-		d.text(x+28, y, "tick", "start", l.Name)
-		x += 28 + 6.3*float64(len(l.Name)) + 22
+		d.text(x+legendStroke, y, "tick", "start", l.Name)
+		x += legendWidth(l)
 	}
 }

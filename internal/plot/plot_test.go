@@ -50,6 +50,29 @@ func TestFigureIsWellFormed(t *testing.T) {
 	}
 }
 
+func TestLegendHasRows(t *testing.T) {
+	f := Figure{Panels: []Panel{{X: Axis{Max: 1}, Y: Axis{Max: 1}}}}
+	for i := range 9 {
+		f.Panels[0].Lines = append(f.Panels[0].Lines, Line{Name: strings.Repeat("x", 10+i), Points: []Point{{0, 0}}})
+	}
+	d := &drawing{colours: make(map[string]string)}
+	rows := d.name(f.Panels, panelWidth)
+	named := 0
+	for _, row := range rows {
+		width := float64(legendLeft)
+		for _, l := range row {
+			named, width = named+1, width+legendWidth(l)
+		}
+		if width > panelWidth {
+			t.Errorf("a row of the legend is %v wide", width)
+		}
+	}
+	if named != 9 || len(d.colours) != 9 || len(rows) < 4 {
+		t.Errorf("%d lines in %d rows, want 9", named, len(rows))
+	}
+	draw(t, f)
+}
+
 func TestPlaces(t *testing.T) {
 	log := Axis{Scale: Logarithmic, Min: 1, Max: 100}
 	for _, c := range []struct {
