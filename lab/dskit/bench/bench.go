@@ -30,6 +30,10 @@ type System interface {
 	Start(name, join string) (Node, error)
 	// Pair makes two replicas that can exchange their states without a network.
 	Pair() (Pair, error)
+	// StartRegistry is Start for a node that holds a table.
+	StartRegistry(name, join string) (Registry, error)
+	// Receiver makes a replica that holds a table of n instances as of tick 1.
+	Receiver(n, tokens int) (Receiver, error)
 }
 
 // A Node is one running replica.

@@ -103,3 +103,6 @@ type nobody struct{}
 func (nobody) Name() string                       { return "nobody" }
 func (nobody) Start(string, string) (Node, error) { return nil, errWrong }
 func (nobody) Pair() (Pair, error)                { return nil, errWrong }
+
+func (nobody) StartRegistry(string, string) (Registry, error) { return nil, errWrong }
+func (nobody) Receiver(int, int) (Receiver, error)            { return nil, errWrong }

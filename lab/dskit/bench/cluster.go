@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -211,4 +212,34 @@ func join(s System, r *Report) error {
 	time.Sleep(5 * time.Second) // what joining set off is a part of its price
 	r.add("join, processor time of both until 5 s after", Nanoseconds, float64(cpu()-busy))
 	return r.agreed(old, fresh)
+}
+
+// memoryByGossip takes what a key costs a node that got it by gossip: 20 bytes
+// with a value of 100 bytes, 10,000 of them, half of what both nodes hold.
+func memoryByGossip(s System, r *Report) error {
+	const n = 10_000
+	keys := Keys("registry/zone/", n)
+	c, err := assemble(s, 2)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.close() }()
+	before, goroutines := heap(), runtime.NumGoroutine()
+	for i, k := range keys {
+		v := Value(k, 1)
+		if err := c[0].CAS(k, func([]byte) []byte { return v }); err != nil {
+			return err
+		}
+		if i%100 == 99 && !await(lastWait, func() bool { return c[1].Keys() > i-200 }) {
+			return fmt.Errorf("%d of %d keys came", c[1].Keys(), i)
+		}
+	}
+	if !await(joinLimit, func() bool { return c[1].Keys() == n }) {
+		return fmt.Errorf("%d of %d keys came", c[1].Keys(), n)
+	}
+	after, more := heap(), runtime.NumGoroutine()
+	runtime.KeepAlive(keys)
+	r.add("heap per key that was written or came by gossip", Bytes, (after-before)/n/2)
+	r.add("goroutines more on both nodes, after 10,000 keys", Count, float64(max(0, more-goroutines)))
+	return r.agreed(c.readers()...)
 }

@@ -5,7 +5,10 @@ module github.com/starlingkv/starling/lab/dskit/bench
 
 go 1.26.7
 
-require github.com/starlingkv/starling v0.0.0-00010101000000-000000000000
+require (
+	github.com/starlingkv/starling v0.0.0-00010101000000-000000000000
+	github.com/tidwall/btree v1.8.2
+)
 
 require (
 	github.com/armon/go-metrics v0.4.1 // indirect

@@ -69,7 +69,11 @@ func topics() []topic {
 		{"cas", cas},
 		{"list", list},
 		{"reconcile", reconcile},
+		{"registry", registry},
+		{"receive", receive},
+		{"limits", limits},
 		{"memory", memory},
+		{"memory-gossip", memoryByGossip},
 		{"join", join},
 		{"burst", burst},
 		{"converge-8", converge(8)},
@@ -77,6 +81,7 @@ func topics() []topic {
 		{"converge-32", converge(32)},
 		{"converge-64", converge(64)},
 		{"heartbeat", heartbeat},
+		{"load-16", load},
 	}
 }
 
@@ -92,7 +97,11 @@ func Topics() []string {
 // Long reports whether a topic takes a minute or more, and the medians of many
 // updates itself.
 func Long(topic string) bool {
-	return topic == "burst" || topic == "heartbeat" || strings.HasPrefix(topic, "converge")
+	switch topic {
+	case "burst", "heartbeat", "load-16", "memory-gossip":
+		return true
+	}
+	return strings.HasPrefix(topic, "converge")
 }
 
 // Main plays the topic that the command line names, prints the Report as JSON, and

@@ -33,9 +33,11 @@ func (system) Name() string {
 
 func (system) Start(name, join string) (bench.Node, error) { return start(name, join) }
 
-func start(name, join string) (*node, error) {
+func start(name, join string) (*node, error) { return startWith(name, join, registerCodec{}) }
+
+func startWith(name, join string, c codec.Codec) (*node, error) {
 	n := &node{reg: prometheus.NewRegistry()}
-	n.kv = memberlist.NewKV(config(name, join), log.NewNopLogger(), noDNS{}, n.reg)
+	n.kv = memberlist.NewKV(config(name, join, c), log.NewNopLogger(), noDNS{}, n.reg)
 	if err := services.StartAndAwaitRunning(context.Background(), n.kv); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -44,7 +46,7 @@ func start(name, join string) (*node, error) {
 
 // config is the default one, but for names, addresses and how long it takes to
 // stop, which is not measured.
-func config(name, join string) memberlist.KVConfig {
+func config(name, join string, c codec.Codec) memberlist.KVConfig {
 	var cfg memberlist.KVConfig
 	flagext.DefaultValues(&cfg)
 	cfg.NodeName = name
@@ -61,7 +63,7 @@ func config(name, join string) memberlist.KVConfig {
 	default:
 		cfg.CompressionAlgorithm = compression
 	}
-	cfg.Codecs = []codec.Codec{registerCodec{}}
+	cfg.Codecs = []codec.Codec{c}
 	cfg.BroadcastTimeoutForLocalUpdatesOnShutdown = time.Millisecond
 	cfg.LeaveTimeout = time.Millisecond
 	return cfg

@@ -19,6 +19,8 @@ func Run(t *testing.T, s bench.System) {
 	t.Run("pair", func(t *testing.T) { pair(t, s) })
 	t.Run("single", func(t *testing.T) { single(t, s) })
 	t.Run("cluster", func(t *testing.T) { cluster(t, s) })
+	t.Run("registry", func(t *testing.T) { registry(t, s) })
+	t.Run("receiver", func(t *testing.T) { receiver(t, s) })
 }
 
 // pair holds two replicas to differ after a change and not after an exchange.

@@ -1,0 +1,138 @@
+package ours
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/starlingkv/starling/crdt"
+	"github.com/starlingkv/starling/lab/dskit/bench"
+)
+
+// instances is the codec of one row: its heartbeat is the hot part, all else the
+// cold one.
+type instances struct{}
+
+var _ crdt.Parted[bench.Instance] = instances{}
+
+var errRow = errors.New("not an instance")
+
+func (instances) CodecID() string { return "bench.instance" }
+
+func (c instances) Encode(v any) ([]byte, error) {
+	in, ok := v.(bench.Instance)
+	if !ok {
+		return nil, errRow
+	}
+	parts, err := c.Parts(in)
+	return append(parts[0], parts[1]...), err
+}
+
+func (c instances) Decode(b []byte) (any, error) {
+	if len(b) < 8 {
+		return nil, errRow
+	}
+	return c.Join([][]byte{b[:8], b[8:]})
+}
+
+// Parts is part of crdt.Parted.
+func (instances) Parts(in bench.Instance) ([][]byte, error) {
+	cold := append([]byte(in.Addr+"\n"+in.Zone), '\n')
+	for _, t := range in.Tokens {
+		cold = binary.BigEndian.AppendUint32(cold, t)
+	}
+	return [][]byte{binary.BigEndian.AppendUint64(nil, uint64(in.Seen)), cold}, nil
+}
+
+// Join is part of crdt.Parted. An instance whose cold part has not come has only
+// its heartbeat.
+func (instances) Join(parts [][]byte) (in bench.Instance, err error) {
+	if len(parts[0]) != 8 {
+		return in, errRow
+	}
+	in.Seen = int64(binary.BigEndian.Uint64(parts[0]))
+	if parts[1] == nil {
+		return in, nil
+	}
+	addr, rest, ok := strings.Cut(string(parts[1]), "\n")
+	zone, toks, ok2 := strings.Cut(rest, "\n")
+	if !ok || !ok2 || len(toks)%4 != 0 {
+		return in, errRow
+	}
+	in.Addr, in.Zone, in.Tokens = addr, zone, make([]uint32, len(toks)/4)
+	for i := range in.Tokens {
+		in.Tokens[i] = binary.BigEndian.Uint32([]byte(toks[4*i : 4*i+4]))
+	}
+	return in, nil
+}
+
+type table = crdt.Map[bench.Instance]
+
+// registry is a node with a table.
+type registry struct {
+	*node
+	rows crdt.Typed[table]
+}
+
+// StartRegistry is part of bench.System.
+func (s System) StartRegistry(name, join string) (bench.Registry, error) {
+	n, err := s.Start(name, join)
+	if err != nil {
+		return nil, err
+	}
+	own := n.(*node)
+	own.client = own.node.Client(crdt.MapOf[bench.Instance](instances{}))
+	return &registry{node: own, rows: crdt.Typed[table]{Client: own.client}}, nil
+}
+
+func (r *registry) Fill(n, tokens int) error {
+	return r.rows.Update(context.Background(), bench.RegistryKey, func(m *table) error {
+		for i := range n {
+			m.Set(bench.InstanceID(i), bench.MakeInstance(i, tokens, 1))
+		}
+		return nil
+	})
+}
+
+func (r *registry) table() *table {
+	m, _, err := r.rows.Get(context.Background(), bench.RegistryKey)
+	if err != nil {
+		panic(err)
+	}
+	if m == nil {
+		m = new(table)
+	}
+	return m
+}
+
+func (r *registry) Len() int { return r.table().Len() }
+
+func (r *registry) Row(i int) (bench.Instance, bool) { return r.table().Get(bench.InstanceID(i)) }
+
+func (r *registry) Heartbeat(i int, tick int64) error {
+	id := bench.InstanceID(i)
+	return r.rows.Update(context.Background(), bench.RegistryKey, func(m *table) error {
+		in, ok := m.Get(id)
+		if !ok {
+			return fmt.Errorf("no instance %s", id)
+		}
+		in.Seen = bench.SeenAt(tick)
+		m.Set(id, in)
+		return nil
+	})
+}
+
+func (r *registry) Watch(ctx context.Context, f func(func(int) int64)) {
+	r.client.WatchKey(ctx, bench.RegistryKey, func(v any) bool {
+		if m, ok := v.(*table); ok {
+			f(func(i int) int64 { in, _ := m.Get(bench.InstanceID(i)); return in.Seen })
+		}
+		return true
+	})
+}
+
+func (r *registry) WatchOther(ctx context.Context, key string) {
+	r.client.WatchKey(ctx, key, func(any) bool { return true })
+}
