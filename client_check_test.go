@@ -30,7 +30,7 @@ func checking(t *testing.T) (*starling.Node, *bytes.Buffer) {
 func TestCheckViewsFindsScribblers(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	scribble := func(v any) { v.([]byte)[0] = 'X' }
+	scribble := func(v any) { v.([]byte)[0]++ }
 	for op, do := range map[string]func(c *starling.Client){
 		"get": func(c *starling.Client) { v, _ := c.Get(ctx, "k"); scribble(v) },
 		"cas": func(c *starling.Client) {
@@ -62,6 +62,7 @@ func TestCheckViewsFindsScribblers(t *testing.T) {
 			do(c)
 			if when == "at the next look" {
 				for range 3 {
+					do(c)
 					if _, err := c.Get(ctx, "k"); err != nil {
 						t.Fatal(err)
 					}

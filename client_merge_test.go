@@ -102,39 +102,7 @@ func TestMapConflicts(t *testing.T) {
 		setField(t, a, "mine", "0")
 		setField(t, a, "other", "0")
 		pass(time.Second)
-		for _, c := range []struct {
-			name      string
-			meanwhile func(run int)
-			runs      int
-		}{
-			{"nothing", func(int) {}, 1},
-			{"another field, elsewhere", func(run int) { setField(t, b, "other", fmt.Sprint("b", run)) }, 1},
-			{"a new field, elsewhere", func(run int) { setField(t, b, "new", fmt.Sprint("b", run)) }, 1},
-			{"another field, here", func(run int) {
-				if run == 1 {
-					setField(t, a, "other", "a")
-				}
-			}, 2},
-			{"the same field, elsewhere", func(run int) {
-				if run == 1 {
-					setField(t, b, "mine", "b")
-				}
-			}, 2},
-			{"another field, here, and then elsewhere", func(run int) {
-				if run == 1 {
-					setField(t, a, "other", "a2")
-					pass(time.Second)
-					setField(t, b, "other", "b2")
-				}
-			}, 2},
-			{"a delete, elsewhere", func(run int) {
-				if run == 1 {
-					if err := b.Delete(t.Context(), "k"); err != nil {
-						t.Error(err)
-					}
-				}
-			}, 2},
-		} {
+		for _, c := range conflictsOf(t, a, b) {
 			runs := 0
 			err := a.Update(t.Context(), "k", func(m *crdt.Map[string]) error {
 				runs++
@@ -155,6 +123,41 @@ func TestMapConflicts(t *testing.T) {
 			t.Errorf("after the delete there are %d fields", got)
 		}
 	})
+}
+
+// conflict is what comes while f runs, and how often f runs then.
+type conflict struct {
+	name      string
+	meanwhile func(run int)
+	runs      int
+}
+
+// conflictsOf is what may come here, at a, and elsewhere, at b.
+func conflictsOf(t *testing.T, a, b crdt.Typed[crdt.Map[string]]) []conflict {
+	first := func(f func()) func(int) {
+		return func(run int) {
+			if run == 1 {
+				f()
+			}
+		}
+	}
+	return []conflict{
+		{"nothing", func(int) {}, 1},
+		{"another field, elsewhere", func(run int) { setField(t, b, "other", fmt.Sprint("b", run)) }, 1},
+		{"a new field, elsewhere", func(run int) { setField(t, b, "new", fmt.Sprint("b", run)) }, 1},
+		{"another field, here", first(func() { setField(t, a, "other", "a") }), 2},
+		{"the same field, elsewhere", first(func() { setField(t, b, "mine", "b") }), 2},
+		{"another field, here, and then elsewhere", first(func() {
+			setField(t, a, "other", "a2")
+			pass(time.Second)
+			setField(t, b, "other", "b2")
+		}), 2},
+		{"a delete, elsewhere", first(func() {
+			if err := b.Delete(t.Context(), "k"); err != nil {
+				t.Error(err)
+			}
+		}), 2},
+	}
 }
 
 // TestMapHotElsewhere: a CAS that takes a millisecond succeeds at once while

@@ -302,8 +302,18 @@ func TestRequire(t *testing.T) {
 		open := cfg.Client
 		cfg.Client = func(c kv.Codec) kv.Client { return weak{open(c).(*memkv.Client)} }
 	})
-	for _, target := range []string{"/v1/kv/k", "/v1/kv", "/v1/watch"} {
-		call(t, "GET", base, target, "", "Starling-Require: linearizable").problem(t, 501, "not-linearizable")
+	for _, line := range []string{
+		"GET /v1/kv/k", "PUT /v1/kv/k", "DELETE /v1/kv/k", "GET /v1/kv", "GET /v1/digest", "GET /v1/watch",
+		"GET /v1/kv/m?field=x", "PUT /v1/kv/m?field=x", "DELETE /v1/kv/m?field=x",
+	} {
+		method, target, _ := strings.Cut(line, " ")
+		call(t, method, base, target, "", "Starling-Require: linearizable").problem(t, 501, "not-linearizable")
+		call(t, method, base, target, "", "Starling-Require: ttl, what-is-this").problem(t, 501, "unsupported")
+		if method == "GET" && target != "/v1/watch" {
+			if got := call(t, "HEAD", base, target, "").Header.Get("Starling-Consistency"); got != "local" {
+				t.Errorf("%s: got the consistency %q, want local", target, got)
+			}
+		}
 	}
 	call(t, "PUT", base, "/v1/kv/k", "123456789").problem(t, 413, "too-large")
 	call(t, "PUT", base, "/v1/kv/k", "12345678")

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"github.com/starlingkv/starling"
 	"github.com/starlingkv/starling/crdt"
 	"github.com/starlingkv/starling/kv"
+	"github.com/starlingkv/starling/web"
 )
 
 // TestHTTPPage runs every line of docs/http.md: a failing curl or an answer that is a problem breaks it.
@@ -71,6 +74,66 @@ func TestHostileKeys(t *testing.T) {
 			if err := c.Delete(t.Context(), k); err != nil {
 				t.Fatal(err)
 			}
+		}
+	}
+}
+
+// curled is what a curl that follows redirects comes to: the status, and the body.
+func curled(t *testing.T, args ...string) (status, body string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "curl", append([]string{
+		"-sSL", "--path-as-is", "--globoff", "--noproxy", "*", "-w", "\n%{http_code}",
+	}, args...)...).Output()
+	if err != nil {
+		t.Fatalf("%.60q: %v", args, err)
+	}
+	at := strings.LastIndexByte(string(out), '\n')
+	return string(out[at+1:]), string(out[:at])
+}
+
+// TestHostileKeysOnEveryRoute reads, lists, watches and deletes odd keys, and writes odd fields: each is exactly that key, and
+// none else is touched.
+func TestHostileKeysOnEveryRoute(t *testing.T) {
+	n := open(t, starling.Options{Name: "n1"})
+	c := n.node.Client(crdt.Register(kv.Bytes))
+	for _, key := range []string{
+		"a//b", "a/../b", "../b", "..", ".", "a/./b", "/", "a b", "a+b", "🐦", "100%", "q?x=y#z", "a&b=c", `quo"te\`, "<b>", strings.Repeat("é", kv.MaxKey/2),
+	} {
+		for _, k := range []string{key, "b", "a/b"} { // the others are what a router would make of some of them
+			if _, err := c.Put(t.Context(), k, []byte("value of "+k)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		at, query := n.url+"/v1/kv/"+web.EscapeKey(key), url.QueryEscape(key)
+		quoted, err := json.Marshal(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := `"key":` + strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(quoted))
+		for what, args := range map[string][]string{
+			"GET":  {at},
+			"JSON": {at, "-H", "Accept: application/json"},
+			"list": {n.url + "/v1/kv?prefix=" + query},
+		} {
+			status, body := curled(t, args...)
+			if status != "200" || !strings.Contains(body, "value of ") || what != "GET" && !strings.Contains(body, named) {
+				t.Errorf("%s of %.30q: got %s %.200s", what, key, status, body)
+			}
+		}
+		if got := run(t, n.url, "", nil, "watch", key, "--once", "-o", "raw"); got.out != "value of "+key+"\n" {
+			t.Errorf("watch of %.30q: %q, %s", key, got.out, got.err)
+		}
+		if status, body := curled(t, "-X", "PUT", "--data-raw", "v", n.url+"/v1/kv/fields?field="+query); status != "201" {
+			t.Errorf("the field %.30q: got %s %s", key, status, body)
+		}
+		if status, body := curled(t, n.url+"/v1/kv/fields?field="+query); status != "200" || body != "v" {
+			t.Errorf("the field %.30q: got %s %s", key, status, body)
+		}
+		if status, _ := curled(t, "-X", "DELETE", at); status != "200" {
+			t.Errorf("DELETE of %.30q: got %s", key, status)
+		}
+		if keys, err := c.List(t.Context(), ""); err != nil || fmt.Sprint(keys) != "[a/b b]" {
+			t.Errorf("after the DELETE of %.30q: %.80q, %v", key, keys, err)
 		}
 	}
 }
