@@ -74,7 +74,7 @@ func (s *store) connection(ctx context.Context) (*clientv3.Client, error) {
 		DialOptions: []grpc.DialOption{
 			grpc.WithChainUnaryInterceptor(impatient),
 			grpc.WithConnectParams(grpc.ConnectParams{
-				Backoff:           backoff.Config{BaseDelay: firstWait, Multiplier: 2, Jitter: 0.5, MaxDelay: 2 * time.Second},
+				Backoff:           backoff.Config{BaseDelay: firstWait, Multiplier: 2, Jitter: 0.5, MaxDelay: lastWait},
 				MinConnectTimeout: dialWithin,
 			}),
 		},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // address is a store's URL in its parts. It is not parsed by net/url, which takes no list of hosts.
@@ -79,6 +80,19 @@ func (a *address) number(name string, otherwise int) (int, error) {
 		return 0, fmt.Errorf("%s=%s: want a number", name, text)
 	}
 	return n, nil
+}
+
+// duration returns a time span of the query, otherwise if it is not there.
+func (a *address) duration(name string, otherwise time.Duration) (time.Duration, error) {
+	text := a.text(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("%s=%s: want a time, as 2s", name, text)
+	}
+	return d, nil
 }
 
 // yes returns a choice of the query, no if it is not there.

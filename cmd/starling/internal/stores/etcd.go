@@ -9,7 +9,7 @@ import (
 )
 
 // openEtcd takes the query of TLS, origin= (the name that writes go under) and max-request= (bytes, as the servers were
-// told by --max-request-bytes).
+// told by --max-request-bytes), and patience= (how long a call without a deadline looks for a member that answers).
 func openEtcd(_ context.Context, a *address, log *slog.Logger) (*Store, error) {
 	secure, err := a.tls()
 	if err != nil {
@@ -25,6 +25,13 @@ func openEtcd(_ context.Context, a *address, log *slog.Logger) (*Store, error) {
 	}
 	if most != 0 {
 		opts = append(opts, etcdkv.MaxRequest(most))
+	}
+	patience, err := a.duration("patience", 0)
+	if err != nil {
+		return nil, err
+	}
+	if patience != 0 {
+		opts = append(opts, etcdkv.Patience(patience))
 	}
 	c, err := etcdkv.New(a.hosts, kv.Bytes, opts...)
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package stores opens a store by its URL: what --store and --route of the server are told, and where a copy comes from and
 // goes to.
 //
-//	etcd://[user:password@]host:2379[,host:2379]/prefix?tls=true&ca=FILE&cert=FILE&key=FILE
+//	etcd://[user:password@]host:2379[,host:2379]/prefix?patience=10s&tls=true&ca=FILE&cert=FILE&key=FILE
 //	consul://[:token@]host:8500/prefix?stale=true&token-file=FILE&tls=true&ca=FILE&cert=FILE&key=FILE
 //	nats://[user:password@]host:4222[,host:4222]/prefix?bucket=NAME&replicas=3&creds=FILE&tls=true&ca=FILE&cert=FILE&key=FILE
 //	http://host:7070, https://host:7070    a starling server, and whatever it serves

@@ -54,6 +54,8 @@ func TestOpenRefuses(t *testing.T) {
 		"etcd://h:1/?origin=a&origin=b":         "origin stands there 2 times",
 		"etcd://h:1/?tls=maybe":                 "want true or false",
 		"etcd://h:1/?max-request=lots":          "want a number",
+		"etcd://h:1/?patience=long":             "want a time",
+		"etcd://h:1/?patience=-1s":              "above zero",
 		"etcd://h:1/?max-request=7":             "at least",
 		"etcd://h:1/?ca=" + empty:               "there is no certificate in it",
 		"etcd://h:1/?cert=/nowhere":             "no such file",
