@@ -133,7 +133,19 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if escaped, ok := strings.CutPrefix(path, memberPath); ok {
 		return h.serveMember(w, r, escaped)
 	}
-	at, ok := map[string]route{
+	at, ok := h.routes()[path]
+	if !ok {
+		return newProblem(notFound, "there is nothing at "+path)
+	}
+	if err := allow(w, r, at.methods...); err != nil {
+		return err
+	}
+	return at.serve(w, r)
+}
+
+// routes are the paths that are no key and no member.
+func (h *Handler) routes() map[string]route {
+	return map[string]route{
 		"/v1/kv":      {h.list, readOnly},
 		"/v1/watch":   {h.watch, readOnly},
 		"/v1/digest":  {h.digest, readOnly},
@@ -143,14 +155,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		"/v1/leave":   {h.leave, []string{http.MethodPost}},
 		"/livez":      {h.livez, readOnly},
 		"/readyz":     {h.readyz, readOnly},
-	}[path]
-	if !ok {
-		return newProblem(notFound, "there is nothing at "+path)
 	}
-	if err := allow(w, r, at.methods...); err != nil {
-		return err
-	}
-	return at.serve(w, r)
 }
 
 // route is what serves a path, and the methods it has.
