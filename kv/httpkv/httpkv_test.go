@@ -1,6 +1,7 @@
 package httpkv_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -149,6 +150,22 @@ func TestUnreachable(t *testing.T) {
 	c.Close()
 	if _, err := c.Get(t.Context(), "k"); !errors.Is(err, kv.ErrClosed) || errors.Is(err, httpkv.ErrUnreachable) {
 		t.Errorf("closed: got %v, want ErrClosed", err)
+	}
+}
+
+// TestEndlessProblem asks a server whose refusal never ends: the client reads a bounded part of it.
+func TestEndlessProblem(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusBadRequest)
+		for err := error(nil); err == nil; {
+			_, err = w.Write(bytes.Repeat([]byte(" "), 64<<10))
+		}
+	}))
+	defer srv.Close()
+	_, err := open(t, srv.URL, kv.Bytes).Get(t.Context(), "k")
+	if of := new(httpkv.Problem); !errors.As(err, &of) || of.Status != http.StatusBadRequest {
+		t.Errorf("got %v, want a problem of 400", err)
 	}
 }
 
