@@ -2,7 +2,7 @@
 #
 # LABS names every module under lab/: modules_test.go reads this line, so a module that is on no list is a failing test.
 # BUILT names those of them that are only built, by a target of their own.
-LABS := lab/dskit lab/dskit/bench lab/stores lab/consul
+LABS := lab/dskit lab/dskit/bench lab/stores lab/consul lab/linear
 BUILT := lab/consul/agent
 
 FROM     ?= 1
