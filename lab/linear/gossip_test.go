@@ -65,11 +65,11 @@ func TestABrokenNodeIsFoundOut(t *testing.T) {
 	for range clients {
 		all = append(all, &broken{Client: mem.With(kv.String), fault: stale, old: make(map[string]any)})
 	}
-	r, err := linear.Record(t.Context(), all, linear.Load{Keys: 30, Pause: 4 * time.Millisecond}, func(ctx context.Context) { after(ctx, 3*time.Second) })
+	r, err := linear.Record(t.Context(), all, linear.Load{Keys: 40, Pause: 5 * time.Millisecond}, func(ctx context.Context) { after(ctx, 2*time.Second) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.History.CheckNode(0, 1, 2); err == nil || !strings.Contains(err.Error(), "not linearizable") {
+	if err := r.History.CheckNode(0, 1, 2, 3); err == nil || !strings.Contains(err.Error(), "not linearizable") {
 		t.Errorf("got %v, want that it is not linearizable", err)
 	}
 }
