@@ -2,13 +2,17 @@ package starling_test
 
 import (
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/starlingkv/starling"
 	"github.com/starlingkv/starling/internal/member"
 	"github.com/starlingkv/starling/kv"
+	"github.com/starlingkv/starling/kv/memkv"
 )
 
 // TestMergeableOnTwoNodes tells one story of a value with a merge of its own.
@@ -258,4 +262,78 @@ func TestMergeableBeginsWithAnything(t *testing.T) {
 			t.Errorf("a new key: %q", got)
 		}
 	})
+}
+
+// TestMergeableOnEveryStore runs one program on a node and on a store that keeps
+// whole values: both hold the same.
+func TestMergeableOnEveryStore(t *testing.T) {
+	whole := memkv.New(boards.Codec())
+	defer whole.Close()
+	var got [2]string
+	for i, c := range []kv.Client{open(t, starling.Options{Name: "a"}).Client(boards), whole} {
+		r := rand.New(rand.NewPCG(7, 7))
+		for since := range int64(60) {
+			change(t, c, func(b board) { b[fmt.Sprint(r.IntN(5))] = duty{Since: since, Kit: fmt.Sprint("kit", since)} })
+		}
+		change(t, c, func(b board) { delete(b, "2") })
+		v, err := c.Get(t.Context(), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := boards.Codec().Encode(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if keys, err := c.List(t.Context(), ""); err != nil || len(keys) != 1 {
+			t.Errorf("List: %q, %v", keys, err)
+		}
+		if err := c.Delete(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := c.Get(t.Context(), "k"); v != nil || err != nil {
+			t.Errorf("after Delete: %v, %v", v, err)
+		}
+		got[i] = string(b)
+	}
+	if got[0] != got[1] || strings.Contains(got[0], `"2"`) {
+		t.Errorf("a node holds %s, a store of whole values %s", got[0], got[1])
+	}
+}
+
+// TestMergeableIsWatched: a watcher is told of each change by somebody else, the
+// last of them, and of the end of the key.
+func TestMergeableIsWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := member.NewMemory(1)
+		network.Latency = time.Millisecond
+		nodes := clusterIn(t, network, "a", "b")
+		a, b := nodes[0].Client(boards), nodes[1].Client(boards)
+		var seen []string
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			b.WatchKey(t.Context(), "k", func(v any) bool {
+				seen = append(seen, fmt.Sprint(len(asBoard(v))))
+				return v != nil
+			})
+		}()
+		for _, name := range []string{"ann", "bob"} {
+			report(t, a, name, name)
+			pass(time.Second)
+		}
+		change(t, a, func(v board) { delete(v, "ann") })
+		pass(time.Second)
+		if err := a.Delete(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		if got := strings.Join(seen, " "); got != "1 2 1 0" {
+			t.Errorf("the watcher saw boards of %s, want 1 2 1 0", got)
+		}
+	})
+}
+
+func asBoard(v any) board {
+	b, _ := v.(board)
+	return b
 }

@@ -11,7 +11,6 @@
 package rings
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -102,8 +101,12 @@ func (s stable) Encode(v any) ([]byte, error) {
 // for four gigabytes.
 func (s stable) Decode(b []byte) (any, error) {
 	const most = 64 << 20
-	if n, err := snappy.DecodedLen(b); err != nil || n > most {
-		return nil, fmt.Errorf("%d bytes when unpacked, at most %d: %w", n, most, err)
+	n, err := snappy.DecodedLen(b)
+	switch {
+	case err != nil:
+		return nil, err
+	case n > most:
+		return nil, fmt.Errorf("%d bytes when unpacked, at most %d", n, most)
 	}
-	return s.Codec.Decode(bytes.Clone(b))
+	return s.Codec.Decode(b)
 }
