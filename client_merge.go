@@ -171,8 +171,14 @@ func (m *merger) look(r *engine.Root, key string) (kv.Entry, belongs) {
 	return e, whose
 }
 
-// keys is part of source. Of each key it visits no more than it must.
+// keys is part of source.
 func (m *merger) keys(r *engine.Root, lo, hi string) iter.Seq2[kv.Entry, belongs] {
+	return keysBy(m, r, lo, hi)
+}
+
+// keysBy yields the keys in a range of addresses as a source looks at them. Of
+// each key it visits no more than it must.
+func keysBy(of source, r *engine.Root, lo, hi string) iter.Seq2[kv.Entry, belongs] {
 	return func(yield func(kv.Entry, belongs) bool) {
 		for {
 			c, ok := r.Tree.FirstLive(lo)
@@ -180,7 +186,7 @@ func (m *merger) keys(r *engine.Root, lo, hi string) iter.Seq2[kv.Entry, belongs
 				return
 			}
 			key := strings.Clone(c.Addr.Key())
-			e, whose := m.look(r, key)
+			e, whose := of.look(r, key)
 			if whose != absent && !yield(e, whose) {
 				return
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/starlingkv/starling"
@@ -50,7 +51,7 @@ var registry = crdt.MapOf[instance](instances{kv.JSON[instance]("instance")})
 func registryOf(b testing.TB, size int) crdt.Typed[crdt.Map[instance]] {
 	b.Helper()
 	c := crdt.Typed[crdt.Map[instance]]{Client: open(b, starling.Options{Name: "a"}).Client(registry)}
-	tokens := make([]uint32, 64)
+	tokens := make([]uint32, 512)
 	err := c.Update(b.Context(), "ring", func(m *crdt.Map[instance]) error {
 		for i := range size {
 			m.Set(fmt.Sprintf("instance-%06d", i), instance{Beat: 1, Tokens: tokens})
@@ -77,7 +78,7 @@ func beat(b testing.TB, c crdt.Typed[crdt.Map[instance]], at int64) {
 }
 
 func forSizes(b *testing.B, run func(*testing.B, crdt.Typed[crdt.Map[instance]])) {
-	for _, size := range []int{10, 1_000, 100_000} {
+	for _, size := range []int{10, 5_000, 20_000} {
 		b.Run(fmt.Sprintf("fields=%d", size), func(b *testing.B) {
 			c := registryOf(b, size)
 			b.ReportAllocs()
@@ -119,24 +120,57 @@ func BenchmarkMapHeartbeat(b *testing.B) {
 	})
 }
 
-func BenchmarkMapWatch(b *testing.B) {
-	forSizes(b, func(b *testing.B, c crdt.Typed[crdt.Map[instance]]) {
-		ctx, cancel := context.WithCancel(b.Context())
-		told, done := make(chan struct{}), make(chan struct{})
-		go func() {
-			defer close(done)
-			for range c.Watch(ctx, "ring") {
-				told <- struct{}{}
+// BenchmarkMapHeartbeatAmongWatchers is a heartbeat while 10,000 watch other keys.
+func BenchmarkMapHeartbeatAmongWatchers(b *testing.B) {
+	c := registryOf(b, 5_000)
+	ctx, cancel := context.WithCancel(b.Context())
+	var idle sync.WaitGroup
+	for i := range 10_000 {
+		idle.Go(func() {
+			for range c.Watch(ctx, fmt.Sprintf("other-%d", i)) {
+				b.Error("an idle watcher was told something")
 			}
-		}()
-		<-told
-		for at := int64(2); b.Loop(); at++ {
-			beat(b, c, at)
-			<-told
-		}
-		cancel()
-		<-done
-	})
+		})
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for at := int64(2); b.Loop(); at++ {
+		beat(b, c, at)
+	}
+	b.StopTimer()
+	cancel()
+	idle.Wait()
+}
+
+// BenchmarkMapWatch is a heartbeat until all watchers have read it.
+func BenchmarkMapWatch(b *testing.B) {
+	for _, watchers := range []int{1, 10} {
+		b.Run(fmt.Sprintf("watchers=%d", watchers), func(b *testing.B) {
+			c := registryOf(b, 5_000)
+			ctx, cancel := context.WithCancel(b.Context())
+			told := make(chan struct{})
+			var done sync.WaitGroup
+			for range watchers {
+				done.Go(func() {
+					for m := range c.Watch(ctx, "ring") {
+						if _, ok := m.Get("instance-000007"); ok {
+							told <- struct{}{}
+						}
+					}
+				})
+				<-told
+			}
+			b.ReportAllocs()
+			for at := int64(2); b.Loop(); at++ {
+				beat(b, c, at)
+				for range watchers {
+					<-told
+				}
+			}
+			cancel()
+			done.Wait()
+		})
+	}
 }
 
 // TestMapCostsWhatChanged asserts what the benchmarks show: reading takes two

@@ -79,7 +79,7 @@ func (n *Node) feed(ctx context.Context, sel kv.Selection, of source) iter.Seq2[
 		}
 		woken, remove := n.hub.add(prefix)
 		defer remove()
-		t := teller{of: of, lo: lo, hi: hi, yield: yield}
+		t := teller{of: of, only: sel.Key, lo: lo, hi: hi, yield: yield}
 		if err := n.usable(); err != nil {
 			yield(kv.Event{}, err)
 			return
@@ -107,15 +107,29 @@ func (n *Node) feed(ctx context.Context, sel kv.Selection, of source) iter.Seq2[
 // teller tells one watcher, Root by Root.
 type teller struct {
 	of     source
+	only   string // the key, if it is one
+	fp     [2]uint64
 	lo, hi string
 	yield  func(kv.Event, error) bool
 	told   *engine.Root
 }
 
+// put tells a value. A source that did not look for its version needs none, but
+// of one key it is known.
+func (t *teller) put(e kv.Entry) bool {
+	if t.only != "" && e.Version == "" {
+		e.Version = version(t.fp)
+	}
+	return t.yield(kv.Event{Kind: kv.Put, Entry: e}, nil)
+}
+
 // whole tells the whole state. It reports false when the watcher has enough.
 func (t *teller) whole(r *engine.Root) bool {
+	if t.only != "" {
+		t.fp = r.Tree.AggOf(t.lo, t.hi).FPLive
+	}
 	for e, whose := range t.of.keys(r, t.lo, t.hi) {
-		if whose == ours && !t.yield(kv.Event{Kind: kv.Put, Entry: e}, nil) {
+		if whose == ours && !t.put(e) {
 			return false
 		}
 	}
@@ -129,34 +143,57 @@ func (t *teller) advance(r *engine.Root) bool {
 		t.told = nil
 		return t.yield(kv.Event{Kind: kv.Reset}, nil) && t.whole(r)
 	}
-	last := ""
-	for a, b := range tree.Diff(t.told.Tree, r.Tree, t.lo, t.hi) {
-		c := b
+	var of change
+	for was, is := range tree.Diff(t.told.Tree, r.Tree, t.lo, t.hi) {
+		c := is
 		if c == nil {
-			c = a
+			c = was
 		}
-		key := c.Addr.Key()
-		if key == last {
-			continue
+		if key := c.Addr.Key(); key != of.key {
+			if !t.key(r, of) {
+				return false
+			}
+			of = change{key: key}
 		}
-		last = key
-		if !t.key(r, key) {
-			return false
-		}
+		of.add(was, is)
+	}
+	if !t.key(r, of) {
+		return false
 	}
 	t.told = r
 	return true
 }
 
+// change is by how much the version of a key has moved: its cells that differ
+// tell that, where a sum of all of them would cost what the key is large.
+type change struct {
+	key string
+	fp  [2]uint64
+}
+
+func (c *change) add(was, is *cell.Stored) {
+	if was != nil {
+		fp := was.Agg().FPLive
+		c.fp[0], c.fp[1] = c.fp[0]-fp[0], c.fp[1]-fp[1]
+	}
+	if is != nil {
+		fp := is.Agg().FPLive
+		c.fp[0], c.fp[1] = c.fp[0]+fp[0], c.fp[1]+fp[1]
+	}
+}
+
 // key tells what has become of one key.
-func (t *teller) key(r *engine.Root, key string) bool {
-	was, before := t.of.look(t.told, key)
-	is, after := t.of.look(r, key)
-	switch {
-	case after == ours && (before != ours || was.Version != is.Version):
-		return t.yield(kv.Event{Kind: kv.Put, Entry: is}, nil)
-	case after != ours && before == ours:
-		return t.yield(kv.Event{Kind: kv.Delete, Entry: kv.Entry{Key: key}}, nil)
+func (t *teller) key(r *engine.Root, of change) bool {
+	if of.fp == [2]uint64{} {
+		return true
+	}
+	t.fp[0], t.fp[1] = t.fp[0]+of.fp[0], t.fp[1]+of.fp[1]
+	is, whose := t.of.look(r, of.key)
+	if whose == ours {
+		return t.put(is)
+	}
+	if _, before := t.of.look(t.told, of.key); before == ours {
+		return t.yield(kv.Event{Kind: kv.Delete, Entry: kv.Entry{Key: of.key}}, nil)
 	}
 	return true
 }
