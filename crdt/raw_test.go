@@ -129,3 +129,33 @@ func FuzzLegible(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRawWhole decodes whatever a request brings as a whole value: it is refused, or what is made of it comes back.
+func FuzzRawWhole(f *testing.F) {
+	for _, seed := range []string{
+		`{"a":1}`, `{"a":{"$text":"x"}}`, `{"a":{"$parts":[1,null,{"$bytes":"/w=="}]}}`, `{"a":{"$parts":[]}}`, `{"a":{"$parts":[null]}}`,
+		`{"a":{"$parts":[1],"b":2}}`, `[1,{"$base64":"YQ=="}]`, `null`, `-7`, `{"a":{"$bytes":1}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, id := range []string{"map.x", "set.x", "counter", "max", "merge.x"} {
+			kind, _ := crdt.RawKind(id)
+			v, err := kv.DecodeWith(kind.Codec(), crdt.Illegible(b))
+			if err != nil {
+				continue
+			}
+			whole, err := kv.EncodeWith(kind.Codec(), v)
+			if err != nil {
+				t.Fatalf("%s: %s was read and cannot be written: %v", id, b, err)
+			}
+			again, err := kv.DecodeWith(kind.Codec(), whole)
+			if err != nil {
+				t.Fatalf("%s: %s was written as %s, which does not read: %v", id, b, whole, err)
+			}
+			if twice, err := kv.EncodeWith(kind.Codec(), again); err != nil || !bytes.Equal(twice, whole) {
+				t.Fatalf("%s: %s comes back as %s, %v", id, whole, twice, err)
+			}
+		}
+	})
+}
