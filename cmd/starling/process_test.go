@@ -26,11 +26,17 @@ var theBinary struct {
 	err  error
 }
 
+// TestMain gives the tests a place for temporary files: an edit that is refused leaves the text of the user there.
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if theBinary.dir != "" {
-		os.RemoveAll(theBinary.dir)
+	dir, err := os.MkdirTemp("", "starling-test-")
+	if err == nil {
+		err = os.Setenv("TMPDIR", dir)
 	}
+	if err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
 	os.Exit(code)
 }
 
