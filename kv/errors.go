@@ -30,6 +30,12 @@ var (
 	ErrClockSkew = errors.New("the clock is wrong")
 	// ErrBadKey: the key is not 1 to 1024 bytes of UTF-8 without control characters.
 	ErrBadKey = errors.New("not a key")
+	// ErrUnreachable: no server of the store answers, or the network to it is cut. It comes with the reason, and with the
+	// end of the ctx that waited.
+	ErrUnreachable = errors.New("the store cannot be reached")
+	// ErrUnknown: the answer to a write was lost, and the key is another one since: whether the write happened, nobody can
+	// tell. Never ErrConflict, which says that it did not.
+	ErrUnknown = errors.New("whether the write happened is not known: read the key before writing it again")
 	// ErrNameTaken: another live member has the name of this node.
 	ErrNameTaken = errors.New("the name is taken")
 )

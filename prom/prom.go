@@ -104,6 +104,8 @@ var outcomes = []struct {
 	{kv.ErrClockSkew, "clock_skew"},
 	{kv.ErrBadKey, "bad_key"},
 	{kv.ErrNameTaken, "name_taken"},
+	{kv.ErrUnknown, "unknown"},
+	{kv.ErrUnreachable, "unreachable"},
 	{context.Canceled, "canceled"},
 	{context.DeadlineExceeded, "deadline"},
 }

@@ -55,6 +55,8 @@ var kinds = []struct {
 	{kv.ErrUnsupported, unsupported},
 	{kv.ErrClockSkew, kind{"clock-skew", http.StatusServiceUnavailable, kv.ErrClockSkew.Error()}},
 	{kv.ErrNameTaken, kind{"name-taken", http.StatusConflict, kv.ErrNameTaken.Error()}},
+	{kv.ErrUnknown, kind{"unknown", http.StatusBadGateway, kv.ErrUnknown.Error()}},
+	{kv.ErrUnreachable, kind{"unreachable", http.StatusServiceUnavailable, kv.ErrUnreachable.Error()}},
 	// Nothing here takes long but the wait for a node that starts; and a request is cancelled by its client, who does not
 	// read this, or by a server that ends.
 	{context.DeadlineExceeded, notReady},

@@ -79,7 +79,7 @@ func codeOf(err error) int {
 	case errors.Is(err, errDiffer), errors.Is(err, errNoWrites), errors.Is(err, errFindings), errors.Is(err, errConfig),
 		errors.Is(err, errCopyDiffers):
 		return exitCheck
-	case errors.Is(err, httpkv.ErrUnreachable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kv.ErrNotReady):
+	case errors.Is(err, kv.ErrUnreachable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kv.ErrNotReady):
 		return exitUnreachable
 	case errors.As(err, &problem) && (problem.Status == 401 || problem.Status == 403):
 		return exitUnauthorised

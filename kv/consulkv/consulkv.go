@@ -14,7 +14,6 @@ package consulkv
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -24,14 +23,6 @@ import (
 
 	"github.com/starlingkv/starling/kv"
 )
-
-// ErrUnreachable is the cause of every error that is no answer of the server: it does not run, has no leader, or the
-// network is cut.
-var ErrUnreachable = errors.New("the Consul server does not answer")
-
-// ErrUnknown says that the answer to a write was lost and the key is another one since: whether the write happened, nobody
-// can tell. It comes beside [ErrUnreachable].
-var ErrUnknown = errors.New("whether the write happened is not known: read the key before writing it again")
 
 // Client is a view of a Consul server through one codec. It is safe for concurrent use and implements kv.Client and all its
 // optional interfaces.

@@ -72,7 +72,7 @@ func TestAServerThatIsNoConsul(t *testing.T) {
 			"Put":  func() error { _, err := c.Put(t.Context(), "k", "v"); return err },
 			"List": func() error { _, err := c.List(t.Context(), ""); return err },
 		} {
-			if err := call(); err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, consulkv.ErrUnreachable) {
+			if err := call(); err == nil || !strings.Contains(err.Error(), want) || errors.Is(err, kv.ErrUnreachable) {
 				t.Errorf("%s = %v, want an error with %q", op, err, want)
 			}
 		}

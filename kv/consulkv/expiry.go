@@ -82,7 +82,7 @@ func (x *writing) storeFor(ctx context.Context) (version string, err error) {
 	}
 	if err != nil {
 		x.session = session{}
-		return "", fmt.Errorf("%w: the value is written, but may go before its TTL: %w", ErrUnknown, err)
+		return "", fmt.Errorf("%w: the value is written, but may go before its TTL: %w", kv.ErrUnknown, err)
 	}
 	return x.written(p), nil
 }

@@ -150,7 +150,7 @@ func (s *store) gaveUp(caller, bounded context.Context, last error) error {
 	if last == nil {
 		last = errors.New("it is silent")
 	}
-	return fmt.Errorf("%w: %s: %w: %w", ErrUnreachable, s.where(), reason(last), ended)
+	return fmt.Errorf("%w: %s: %w: %w", kv.ErrUnreachable, s.where(), reason(last), ended)
 }
 
 // where names the server.
@@ -182,7 +182,7 @@ func firstLine(text string) string {
 
 // final returns the error that another try would not change, nil if one might.
 func (s *store) final(err error) error {
-	for _, own := range []error{kv.ErrConflict, kv.ErrType, kv.ErrTooLarge, kv.ErrClosed, kv.ErrUnsupported, ErrUnknown, errLong} {
+	for _, own := range []error{kv.ErrConflict, kv.ErrType, kv.ErrTooLarge, kv.ErrClosed, kv.ErrUnsupported, kv.ErrUnknown, errLong} {
 		if errors.Is(err, own) {
 			return err
 		}

@@ -112,10 +112,10 @@ func (x *writing) unless(err error) error {
 	switch {
 	case err == nil || x.lost == nil:
 		return err
-	case errors.Is(err, ErrUnreachable):
-		return fmt.Errorf("%w: %w", ErrUnknown, err)
+	case errors.Is(err, kv.ErrUnreachable):
+		return fmt.Errorf("%w: %w", kv.ErrUnknown, err)
 	}
-	return fmt.Errorf("%w: %w: %s: %w", err, ErrUnreachable, x.store.where(), reason(x.lost))
+	return fmt.Errorf("%w: %w: %s: %w", err, kv.ErrUnreachable, x.store.where(), reason(x.lost))
 }
 
 // index is that of the row that the next try is written over, 0 if there is none.
@@ -131,7 +131,7 @@ func (x *writing) store1(ctx context.Context) (version string, err error) {
 	there := x.there
 	switch {
 	case x.lost != nil:
-		return "", ErrUnknown // the key has changed since, by that try or by another
+		return "", kv.ErrUnknown // the key has changed since, by that try or by another
 	case !x.w.Admits(there.Version):
 		return "", kv.ErrConflict
 	case there.Version != "" && there.Codec != "" && there.Codec != x.codec:
@@ -225,7 +225,7 @@ func (x *writing) drop1(ctx context.Context) error {
 	case x.there.Version == "":
 		return errDone // removed, by this or by another
 	case x.lost != nil:
-		return ErrUnknown
+		return kv.ErrUnknown
 	case !x.w.Admits(x.there.Version):
 		return kv.ErrConflict
 	}

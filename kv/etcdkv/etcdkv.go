@@ -25,13 +25,6 @@ import (
 	"github.com/starlingkv/starling/kv"
 )
 
-// ErrUnreachable is the cause of every error that is no answer of the cluster: no member runs, or the network is cut.
-var ErrUnreachable = errors.New("no member of the etcd cluster answers")
-
-// ErrUnknown says that the answer to a write was lost and another write came after: whether the first happened, nobody
-// can tell. It comes beside [ErrUnreachable].
-var ErrUnknown = errors.New("whether the write happened is not known: read the key before writing it again")
-
 // Client is a view of a cluster through one codec. It is safe for concurrent use and implements kv.Client and all its
 // optional interfaces.
 type Client struct {

@@ -119,7 +119,7 @@ func (f *feed) state(ctx context.Context) (in *inbox, err error) {
 func (f *feed) page(ctx context.Context, p *pages) ([]kv.Entry, error) {
 	for {
 		entries, err := p.next(ctx)
-		if !errors.Is(err, ErrUnreachable) || ctx.Err() != nil {
+		if !errors.Is(err, kv.ErrUnreachable) || ctx.Err() != nil {
 			return entries, err
 		}
 		f.store.log.Warn("watch waits for etcd", "key", f.sel.Prefix+f.sel.Key, "err", err)

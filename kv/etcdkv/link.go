@@ -155,7 +155,7 @@ func (s *store) gaveUp(caller, bounded context.Context, last error) error {
 	if last == nil {
 		last = errors.New("it is silent")
 	}
-	return fmt.Errorf("%w: %s: %w: %w", ErrUnreachable, s.where(), reason(last), ended)
+	return fmt.Errorf("%w: %s: %w: %w", kv.ErrUnreachable, s.where(), reason(last), ended)
 }
 
 // where names the servers.
@@ -175,7 +175,7 @@ func reason(err error) error {
 
 // final returns the error that another try would not change, nil if one might.
 func (s *store) final(err error) error {
-	for _, own := range []error{kv.ErrConflict, kv.ErrType, kv.ErrTooLarge, kv.ErrClosed, ErrUnknown, rpctypes.ErrCompacted} {
+	for _, own := range []error{kv.ErrConflict, kv.ErrType, kv.ErrTooLarge, kv.ErrClosed, kv.ErrUnknown, rpctypes.ErrCompacted} {
 		if errors.Is(err, own) {
 			return err
 		}

@@ -105,8 +105,8 @@ func (s *store) first(w kv.Write) expects {
 // do tries until there is an answer.
 func (x *writing) do(ctx context.Context) error {
 	err := x.store.attempt(ctx, x.try)
-	if err != nil && x.lost != nil && !errors.Is(err, ErrUnknown) {
-		err = fmt.Errorf("%w: %w", ErrUnknown, err)
+	if err != nil && x.lost != nil && !errors.Is(err, kv.ErrUnknown) {
+		err = fmt.Errorf("%w: %w", kv.ErrUnknown, err)
 	}
 	return err
 }
@@ -159,7 +159,7 @@ func (x *writing) meet(there entry) (done bool, err error) {
 		x.version = there.Version // an earlier try, whose answer was lost
 		return true, nil
 	case x.lost != nil && there.rev != x.rev:
-		return false, fmt.Errorf("%w: %w: %w", ErrUnknown, ErrUnreachable, reason(x.lost))
+		return false, fmt.Errorf("%w: %w: %w", kv.ErrUnknown, kv.ErrUnreachable, reason(x.lost))
 	case !x.w.Admits(there.Version):
 		return false, kv.ErrConflict
 	case !removal && there.Codec != "" && there.Codec != x.codec:
@@ -218,7 +218,7 @@ func (l lease) prolong(ctx context.Context, c *clientv3.Client) error {
 		return nil
 	}
 	if _, err := c.KeepAliveOnce(ctx, l.id); err != nil {
-		return fmt.Errorf("%w: %w: the value is written, but may go before its TTL: %w", ErrUnknown, ErrUnreachable, reason(err))
+		return fmt.Errorf("%w: %w: the value is written, but may go before its TTL: %w", kv.ErrUnknown, kv.ErrUnreachable, reason(err))
 	}
 	return nil
 }

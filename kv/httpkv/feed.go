@@ -92,7 +92,7 @@ func (s *server) follow(ctx context.Context, sel kv.Selection, how Following) it
 			}
 			end := s.final(ctx, err)
 			if end == nil && how.Breaks == End {
-				end = fmt.Errorf("%w: %w", ErrUnreachable, err)
+				end = fmt.Errorf("%w: %w", kv.ErrUnreachable, err)
 			}
 			if end != nil {
 				yield(Told{}, end)

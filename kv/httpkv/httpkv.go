@@ -8,7 +8,6 @@ package httpkv
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,9 +17,6 @@ import (
 
 	"github.com/starlingkv/starling/kv"
 )
-
-// ErrUnreachable is the cause of every error that is no answer of the server: it does not run, or the network is cut.
-var ErrUnreachable = errors.New("the server cannot be reached")
 
 // Client is a view of a server's store through one codec. It is safe for concurrent use and implements kv.Client and all
 // its optional interfaces.

@@ -141,14 +141,14 @@ func TestUnreachable(t *testing.T) {
 	c := open(t, srv.URL, kv.Bytes)
 	_, err := c.Get(t.Context(), "k")
 	var of *kv.Error
-	if !errors.Is(err, httpkv.ErrUnreachable) || !errors.As(err, &of) || of.Key != "k" {
+	if !errors.Is(err, kv.ErrUnreachable) || !errors.As(err, &of) || of.Key != "k" {
 		t.Errorf("Get: got %v, want ErrUnreachable with the key", err)
 	}
 	if err := kv.Require(c, kv.Expiry); !errors.Is(err, kv.ErrUnsupported) {
 		t.Errorf("Require: got %v, want ErrUnsupported: nobody promised", err)
 	}
 	c.Close()
-	if _, err := c.Get(t.Context(), "k"); !errors.Is(err, kv.ErrClosed) || errors.Is(err, httpkv.ErrUnreachable) {
+	if _, err := c.Get(t.Context(), "k"); !errors.Is(err, kv.ErrClosed) || errors.Is(err, kv.ErrUnreachable) {
 		t.Errorf("closed: got %v, want ErrClosed", err)
 	}
 }
@@ -193,7 +193,7 @@ func TestCauseOfAnEndedCall(t *testing.T) {
 	cause := errors.New("enough")
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, cause)
 	defer cancel()
-	if _, err := c.Get(ctx, "k"); !errors.Is(err, cause) || errors.Is(err, httpkv.ErrUnreachable) {
+	if _, err := c.Get(ctx, "k"); !errors.Is(err, cause) || errors.Is(err, kv.ErrUnreachable) {
 		t.Errorf("got %v, want the cause", err)
 	}
 }

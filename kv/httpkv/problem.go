@@ -40,6 +40,8 @@ var sentinels = map[string]error{
 	"clock-skew":          kv.ErrClockSkew,
 	"bad-key":             kv.ErrBadKey,
 	"name-taken":          kv.ErrNameTaken,
+	"unreachable":         kv.ErrUnreachable,
+	"unknown":             kv.ErrUnknown,
 }
 
 // Error returns what the server said.
@@ -62,7 +64,7 @@ func problemOf(resp *http.Response) error {
 	}
 	if err != nil || p.Type == "" {
 		if resp.StatusCode >= 500 {
-			return fmt.Errorf("%w: %s", ErrUnreachable, resp.Status)
+			return fmt.Errorf("%w: %s", kv.ErrUnreachable, resp.Status)
 		}
 		return &Problem{Title: resp.Status, Status: resp.StatusCode, Detail: "this is no answer of a starling server"}
 	}

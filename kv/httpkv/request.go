@@ -135,12 +135,12 @@ func broken(err error) error {
 	if errors.As(err, &of) {
 		err = of.Err // the rest names a URL that the caller knows
 	}
-	return fmt.Errorf("%w: %w", ErrUnreachable, err)
+	return fmt.Errorf("%w: %w", kv.ErrUnreachable, err)
 }
 
 // outcome prefers the end of the client, or of the caller's ctx, to whatever that broke.
 func (s *server) outcome(ctx context.Context, err error) error {
-	if err == nil || !errors.Is(err, ErrUnreachable) {
+	if err == nil || !errors.Is(err, kv.ErrUnreachable) {
 		return err
 	}
 	if s.life.Err() != nil {

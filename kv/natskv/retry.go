@@ -49,7 +49,7 @@ func (s *store) try(ctx context.Context, f func(ctx context.Context, b *bucket) 
 			return s.ended(end, err)
 		}
 		if !bounded && time.Since(began) > patience {
-			return s.unreachable(fmt.Errorf("no answer within %v: %w", patience, err))
+			return fmt.Errorf("%w: %w", kv.ErrUnreachable, s.unreachable(fmt.Errorf("no answer within %v: %w", patience, err)))
 		}
 	}
 }
@@ -97,7 +97,10 @@ func (s *store) ended(end, err error) error {
 	if errors.Is(end, kv.ErrClosed) {
 		return end
 	}
-	return fmt.Errorf("%w: %w", end, s.unreachable(err))
+	if errors.Is(end, context.Canceled) {
+		return fmt.Errorf("%w: %w", end, s.unreachable(err)) // nobody says that it would not have answered
+	}
+	return fmt.Errorf("%w: %w: %w", kv.ErrUnreachable, end, s.unreachable(err))
 }
 
 // named adds the servers to what one of them said, and leaves alone what callers decide on.
@@ -126,7 +129,7 @@ func final(err error) bool {
 	if errors.As(err, &api) {
 		return api.Code != codeUnavailable && !isCode(api, codeStreamNotFound, codeInProcess, codeNoConsumer, codeNoPeers)
 	}
-	for _, sentinel := range []error{kv.ErrConflict, kv.ErrType, kv.ErrTooLarge, kv.ErrUnsupported, errUnfit, errUnknown} {
+	for _, sentinel := range []error{kv.ErrConflict, kv.ErrType, kv.ErrTooLarge, kv.ErrUnsupported, errUnfit, kv.ErrUnknown} {
 		if errors.Is(err, sentinel) {
 			return true
 		}

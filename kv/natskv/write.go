@@ -14,9 +14,6 @@ import (
 	"github.com/starlingkv/starling/kv"
 )
 
-// errUnknown ends a write of which nobody can say whether it happened.
-var errUnknown = errors.New("whether this was written is not known: the answer was lost, and another write came since")
-
 // Store is part of kv.Backend.
 func (s *store) Store(ctx context.Context, e kv.Entry, w kv.Write) (version string, err error) {
 	raw, _ := e.Value.(kv.Raw)
@@ -121,7 +118,7 @@ func (p *publication) prepare(b *bucket, msg *nats.Msg, after uint64) {
 // send sends the message and returns its sequence number.
 func (p *publication) send(ctx context.Context, b *bucket) (uint64, error) {
 	if p.lost && time.Since(p.first)+answerWithin > b.window {
-		return 0, errUnknown // the server may have forgotten the id
+		return 0, kv.ErrUnknown // the server may have forgotten the id
 	}
 	ctx, cancel := p.store.request(ctx, answerWithin)
 	defer cancel()
@@ -160,5 +157,5 @@ func (p *publication) find(ctx context.Context, b *bucket) (uint64, error) {
 	case present.seq == p.after:
 		return 0, errOnItsWay
 	}
-	return 0, errUnknown
+	return 0, kv.ErrUnknown
 }

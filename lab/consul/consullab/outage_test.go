@@ -47,7 +47,7 @@ func every(c *consulkv.Client) map[string]func(ctx context.Context) error {
 // wantAway fails the test unless err says which server does not answer and why, and came with the end of its time.
 func wantAway(t *testing.T, op, url, why string, err error) {
 	t.Helper()
-	if !errors.Is(err, consulkv.ErrUnreachable) || !errors.Is(err, context.DeadlineExceeded) ||
+	if !errors.Is(err, kv.ErrUnreachable) || !errors.Is(err, context.DeadlineExceeded) ||
 		!strings.Contains(fmt.Sprint(err), url) || !strings.Contains(fmt.Sprint(err), why) {
 		t.Errorf("%s = %v; want the server %s, why (%s) and the deadline", op, err, url, why)
 	}
@@ -235,7 +235,7 @@ func TestALostAnswerIsUnknown(t *testing.T) {
 			}
 		})
 		err := write(soon(t))
-		if !errors.Is(err, consulkv.ErrUnknown) || errors.Is(err, kv.ErrConflict) {
+		if !errors.Is(err, kv.ErrUnknown) || errors.Is(err, kv.ErrConflict) {
 			t.Errorf("%s whose answer is lost = %v, want ErrUnknown", op, err)
 		}
 		if v, err := direct.Get(soon(t), "k"); v != "mine" || err != nil {

@@ -55,16 +55,16 @@ func TestAway(t *testing.T) {
 			if name == "events" {
 				return // a watch ends by its ctx, and waits for the server until then
 			}
-			if !errors.Is(err, etcdkv.ErrUnreachable) || !strings.Contains(err.Error(), nobody) || !strings.Contains(err.Error(), "refused") {
+			if !errors.Is(err, kv.ErrUnreachable) || !strings.Contains(err.Error(), nobody) || !strings.Contains(err.Error(), "refused") {
 				t.Errorf("got %v, want an error that says which server and why", err)
 			}
-			if errors.Is(err, etcdkv.ErrUnknown) {
+			if errors.Is(err, kv.ErrUnknown) {
 				t.Errorf("got %v, though nothing was ever sent", err)
 			}
 		})
 	}
 	began := time.Now()
-	if _, err := c.Get(t.Context(), "k"); !errors.Is(err, etcdkv.ErrUnreachable) || time.Since(began) < 300*time.Millisecond {
+	if _, err := c.Get(t.Context(), "k"); !errors.Is(err, kv.ErrUnreachable) || time.Since(began) < 300*time.Millisecond {
 		t.Errorf("without a deadline: %v after %v, want ErrUnreachable when the patience ends", err, time.Since(began))
 	}
 }
@@ -85,7 +85,7 @@ func TestStartsLater(t *testing.T) {
 	go c.WatchKey(t.Context(), "k", func(v any) bool { told <- fmt.Sprintf("%s", v); return true })
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, err := c.Get(ctx, "k"); !errors.Is(err, etcdkv.ErrUnreachable) {
+	if _, err := c.Get(ctx, "k"); !errors.Is(err, kv.ErrUnreachable) {
 		t.Fatalf("got %v while it is cut off", err)
 	}
 	proxy.Heal()
@@ -378,7 +378,7 @@ func TestLostAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	proxy.Heal()
-	if err := <-answer; !errors.Is(err, etcdkv.ErrUnknown) || errors.Is(err, kv.ErrConflict) {
+	if err := <-answer; !errors.Is(err, kv.ErrUnknown) || errors.Is(err, kv.ErrConflict) {
 		t.Errorf("a write of which nobody can tell: %v, want ErrUnknown and no ErrConflict", err)
 	}
 }
@@ -446,7 +446,7 @@ func TestNothingLeaks(t *testing.T) {
 	proxy.Cut()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := c.Get(ctx, "k"); !errors.Is(err, etcdkv.ErrUnreachable) {
+	if _, err := c.Get(ctx, "k"); !errors.Is(err, kv.ErrUnreachable) {
 		t.Fatalf("got %v while it is cut off", err)
 	}
 	if err := c.Close(); err != nil {

@@ -46,7 +46,7 @@ func TestTLS(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		_, err := open(t, cluster, etcdkv.TLS(conf)).Get(ctx, "k")
 		cancel()
-		if !errors.Is(err, etcdkv.ErrUnreachable) || !strings.Contains(err.Error(), cluster.Members[0].Endpoint) {
+		if !errors.Is(err, kv.ErrUnreachable) || !strings.Contains(err.Error(), cluster.Members[0].Endpoint) {
 			t.Errorf("%s: %v, want an error that names the server", name, err)
 		}
 		if conf != nil && !strings.Contains(err.Error(), "certificate") {
@@ -81,7 +81,7 @@ func TestAuth(t *testing.T) {
 		t.Errorf("in the own prefix: %v", err)
 	}
 	watch.until("put k=v")
-	if _, err := me.Put(t.Context(), "other", []byte("v"), kv.TTL(time.Minute)); err == nil || !strings.Contains(err.Error(), "permission denied") || errors.Is(err, etcdkv.ErrUnreachable) {
+	if _, err := me.Put(t.Context(), "other", []byte("v"), kv.TTL(time.Minute)); err == nil || !strings.Contains(err.Error(), "permission denied") || errors.Is(err, kv.ErrUnreachable) {
 		t.Errorf("outside of it: %v, want that it is not allowed", err)
 	}
 	for _, err := range me.Events(t.Context(), "other") {
@@ -91,7 +91,7 @@ func TestAuth(t *testing.T) {
 	}
 	for name, opts := range map[string][]etcdkv.Option{"nobody": nil, "a wrong password": {etcdkv.Auth("me", "guess")}} {
 		_, err := open(t, cluster, opts...).Get(t.Context(), "app/k")
-		if err == nil || errors.Is(err, etcdkv.ErrUnreachable) || !strings.Contains(err.Error(), cluster.Members[0].Endpoint) {
+		if err == nil || errors.Is(err, kv.ErrUnreachable) || !strings.Contains(err.Error(), cluster.Members[0].Endpoint) {
 			t.Errorf("%s: %v, want an error at once that names the server", name, err)
 		}
 	}

@@ -80,7 +80,8 @@ func receiver(t *testing.T, s bench.System) {
 
 func rowIs(t *testing.T, table interface {
 	Row(int) (bench.Instance, bool)
-}, i, tokens int, tick int64) {
+}, i, tokens int, tick int64,
+) {
 	t.Helper()
 	want := bench.MakeInstance(i, tokens, tick)
 	got, ok := table.Row(i)
