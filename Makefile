@@ -12,6 +12,7 @@ BENCH    ?= .
 ROUNDS   ?= 3
 TOPICS   ?=
 NODES    ?= 200
+CASES    ?= 100000
 HISTORIES ?= 100000
 CUT      ?= 30
 
@@ -21,7 +22,7 @@ GO_MIN := 1.26.7
 TOOLS := bin/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint sim scale planted crowd histories netns fuzz bench gobench lab-consul install-check need-go need-git need-cc
+.PHONY: help dev test lint sim scale planted crowd laws histories netns fuzz bench gobench lab-consul install-check need-go need-git need-cc
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +62,9 @@ planted: need-go ## how soon the simulator finds each planted bug: the figures o
 
 crowd: need-go ## NODES= nodes in one process, on a network in memory: every update reaches all
 	go test -run '^TestCrowd$$' -count=1 -timeout 20m -v . -crowd $(NODES)
+
+laws: need-go ## CASES= random cases of the laws of every kind of value: the figures of docs/values.md
+	go test -run '^TestLaws$$' -count=1 -timeout 30m -v ./crdt/crdttest -cases $(CASES)
 
 histories: need-go ## HISTORIES= random histories of a hash ring, on dskit's own merge and on cells: the figures of docs/dskit.md
 	cd lab/dskit && go test -run '^TestHistories' -count=1 -timeout 60m -v ./rings -histories $(HISTORIES)

@@ -3,6 +3,7 @@ package crdttest_test
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -126,12 +127,26 @@ func TestLaws(t *testing.T) {
 		{crdt.Counters(), genCounter},
 		{crdt.Maxima(), genMax},
 		{crdt.Register(kv.String), genText},
+		{rosters, rosterGen()},
 	} {
 		t.Run(c.kind.ID(), func(t *testing.T) {
 			t.Parallel()
 			crdttest.Laws(t, c.kind, c.gen)
+			campaign(t, c.kind, c.gen)
 		})
 	}
+}
+
+var cases = flag.Uint64("cases", crdttest.Cases, "how many cases of each kind are played: make laws")
+
+// campaign plays the cases that go beyond those of every run.
+func campaign(t *testing.T, kind crdt.Kind, gen crdttest.Gen) {
+	for seed := uint64(crdttest.Cases); seed < *cases; seed++ {
+		if err := crdttest.Check(seed, kind, gen); err != nil {
+			t.Fatalf("case %d: %v", seed, err)
+		}
+	}
+	t.Logf("%d cases keep every law", max(*cases, crdttest.Cases))
 }
 
 // bent is a kind with a fault.

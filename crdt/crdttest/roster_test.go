@@ -135,8 +135,6 @@ func rosterGen() crdttest.Gen {
 	}
 }
 
-func TestMergeableLaws(t *testing.T) { crdttest.Laws(t, rosters, rosterGen()) }
-
 // TestMergeableEncodesNoTombstone: on a store of whole values, too, what was
 // removed reaches no reader.
 func TestMergeableEncodesNoTombstone(t *testing.T) {

@@ -38,11 +38,12 @@ type store struct {
 	life context.Context // ends with close
 	end  context.CancelCauseFunc
 
-	dialing chan struct{} // of 1: who holds its place may dial, or close
-	link    atomic.Pointer[clientv3.Client]
-	cluster atomic.Uint64 // its id, 0 until an answer told it
-	leftOut atomic.Uint64 // rows that are nothing here
-	logOnce sync.Once     // of these the first is logged
+	dialing  chan struct{} // of 1: who holds its place may dial, or close
+	link     atomic.Pointer[clientv3.Client]
+	cluster  atomic.Uint64 // its id, 0 until an answer told it
+	revision atomic.Int64  // the greatest that an answer told, of whichever cluster that was
+	leftOut  atomic.Uint64 // rows that are nothing here
+	logOnce  sync.Once     // of these the first is logged
 }
 
 // connection returns the connection, made at the first call: with authentication etcd's client wants an answer for that.

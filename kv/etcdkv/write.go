@@ -52,6 +52,7 @@ type writing struct {
 	expects // what the next try is written over
 	lease   lease
 	lost    error  // what became of the answer to a try that may have happened
+	since   int64  // a revision before the first try
 	version string // of what was written
 }
 
@@ -113,6 +114,16 @@ func (x *writing) do(ctx context.Context) error {
 
 // try is one attempt, in as many rounds as others write in between.
 func (x *writing) try(ctx context.Context, c *clientv3.Client) error {
+	if err := x.begin(ctx, c); err != nil {
+		return err
+	}
+	if x.lost != nil && x.mark != "" && x.rev == absent {
+		rev, err := x.created(ctx, c)
+		if err != nil || rev != 0 {
+			x.version = versionOf(x.store.cluster.Load(), rev)
+			return err
+		}
+	}
 	for {
 		if err := x.lend(ctx, c); err != nil {
 			return err
@@ -130,6 +141,7 @@ func (x *writing) try(ctx context.Context, c *clientv3.Client) error {
 			return err
 		}
 		of := x.store.met(resp.Header.ClusterId)
+		x.store.saw(resp.Header.Revision)
 		if resp.Succeeded {
 			x.version = versionOf(of.cluster, resp.Header.Revision)
 			return x.lease.prolong(ctx, c)

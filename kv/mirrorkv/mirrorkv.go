@@ -4,8 +4,8 @@
 // After each write of the primary the key is read there and made equal at the secondary, under a condition on what the
 // secondary held: of several writers, in one process or in many, the last to finish leaves the newest value (pair.go). A
 // write whose copy fails, or takes longer than [Wait], has succeeded nevertheless; its key is behind, and one goroutine
-// brings such keys up until none is. Keys behind are a set: it coalesces, and past its bound a comparison of everything
-// takes its place.
+// brings such keys up. Until that succeeds no further write waits for the secondary. Keys behind are a set: it
+// coalesces, and past its bound a comparison of everything takes its place.
 //
 // [Copy], [Follow] and [Compare] do the same between any two stores, without a mirror: `starling copy` is made of them.
 package mirrorkv
@@ -55,7 +55,8 @@ type Option func(*options)
 // Logger makes the client log to log, where it discards without.
 func Logger(log *slog.Logger) Option { return func(o *options) { o.log = log } }
 
-// Wait bounds how long a write waits for the secondary. Default 2 s. While keys are behind, no write waits.
+// Wait bounds how long a write waits for the secondary. Default 2 s. After a failure no write waits until the background
+// has brought a key up.
 func Wait(d time.Duration) Option { return func(o *options) { o.wait = d } }
 
 // VerifyEvery lets a goroutine compare both stores at this interval and hand the report to f, which must not block for

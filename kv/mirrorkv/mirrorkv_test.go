@@ -368,3 +368,48 @@ func (r resetting) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event
 		}
 	}
 }
+
+// TestCatchingUpUnderLoad: writes that go on do not keep the mirror behind for ever. It runs on the real clock, as that of a
+// bubble stands still behind the lock that Switch waits for.
+func TestCatchingUpUnderLoad(t *testing.T) {
+	a, b := store(t), &slow{store(t)}
+	m := mirror(t, a, b)
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	b.away.Store(true)
+	for w := range 4 {
+		wg.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				if _, err := m.Put(ctx, fmt.Sprint("k", w), fmt.Sprint(i)); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+				if i == 100 {
+					b.away.Store(false)
+				}
+			}
+		})
+	}
+	switching, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	err := m.Switch(switching)
+	for errors.Is(err, errAway) {
+		err = m.Switch(switching)
+	}
+	stop()
+	wg.Wait()
+	if got := m.Outcomes(); err != nil || got.Late == 0 {
+		t.Errorf("Switch: %v, outcomes: %+v", err, got)
+	}
+	if err := m.Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wantSame(t, a, b)
+}
+
+// slow is a store that takes longer for a write than its users leave between two.
+type slow struct{ *fickle }
+
+func (s *slow) Put(ctx context.Context, key string, v any, opts ...kv.PutOption) (string, error) {
+	time.Sleep(5 * time.Millisecond)
+	return s.fickle.Put(ctx, key, v, opts...)
+}

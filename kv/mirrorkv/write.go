@@ -14,7 +14,7 @@ import (
 // Outcomes counts what became of the writes at the secondary since the mirror was made.
 type Outcomes struct {
 	Mirrored uint64 // equal at the secondary when the write returned
-	Late     uint64 // left to the background, because keys were behind already
+	Late     uint64 // left to the background, because the secondary does not take copies
 	Failed   uint64 // the secondary did not take the copy in time: left to the background
 	Caught   uint64 // keys that the background has made equal
 	Behind   int    // keys that the secondary lacks the last value of, now; -1: more than are counted
@@ -65,20 +65,23 @@ func refused(err error) bool {
 
 // mirror copies the key now, or leaves it to the background. Caller holds mu for reading.
 func (c *Client) mirror(ctx context.Context, key string) {
-	if c.behind.size() != 0 {
+	if c.behind.failing.Load() {
 		c.counts.late.Add(1)
 		c.behind.add(key)
 		return
 	}
+	was := c.behind.last(key)
 	// The write has happened: that its caller goes away is no reason to fall behind.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.options.wait)
 	defer cancel()
 	if _, err := c.sync(ctx, key); err != nil {
 		c.counts.failed.Add(1)
+		c.behind.failing.Store(true)
 		c.behind.add(key)
 		c.options.log.Warn("the secondary did not take a write: it is tried again", "key", key, "err", err)
 		return
 	}
+	c.behind.done(key, was)
 	c.counts.mirrored.Add(1)
 }
 
@@ -103,7 +106,8 @@ const maxBehind = 1 << 16
 
 // behind is the set of keys whose last value the secondary may lack.
 type behind struct {
-	wake chan struct{}
+	wake    chan struct{}
+	failing atomic.Bool // the secondary did not take the last copy: no write waits for it
 
 	mu   sync.Mutex
 	keys map[string]uint64 // key -> the number of the add that put it there
@@ -149,6 +153,13 @@ func (b *behind) some(n int) (keys []string, adds []uint64) {
 		keys, adds = append(keys, key), append(adds, add)
 	}
 	return keys, adds
+}
+
+// last is the number of the add of the key, 0 if it is not behind.
+func (b *behind) last(key string) uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.keys[key]
 }
 
 // done takes a key out, unless it was added again.
@@ -213,6 +224,7 @@ func (c *Client) Flush(ctx context.Context) error {
 			}
 			caught++
 			c.behind.done(keys[i], adds[i])
+			c.behind.failing.Store(false) // writes wait again, or there would be no end of keys behind
 		}
 		c.counts.caught.Add(uint64(caught))
 		if caught == 0 {

@@ -383,6 +383,49 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
+// TestLostAnswerOfACreate: what was created is deleted by another before its writer, whose answer got lost, asks again. The
+// key is absent then, as he expects it, and he must not create it a second time.
+func TestLostAnswerOfACreate(t *testing.T) {
+	t.Parallel()
+	cluster := Start(t, 1)
+	plain := cluster.plain(t)
+	proxy := Before(t, cluster.Members[0])
+	c := openAt(t, []string{proxy.Endpoint})
+	if _, err := c.Put(t.Context(), "other", []byte("0")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	for i, opts := range [][]kv.PutOption{{kv.IfAbsent()}, nil} {
+		key := fmt.Sprint("k", i)
+		rows := plain.Watch(ctx, key)
+		proxy.Mute()
+		answer := make(chan error, 1)
+		go func() {
+			_, err := c.Put(ctx, key, []byte("v"), opts...)
+			answer <- err
+		}()
+		created := 0
+		for created == 0 {
+			resp, ok := <-rows
+			if !ok {
+				t.Fatal("the write does not reach the server")
+			}
+			created += len(resp.Events)
+		}
+		if _, err := plain.Delete(ctx, key); err != nil {
+			t.Fatal(err)
+		}
+		proxy.Heal()
+		if err := <-answer; err != nil {
+			t.Errorf("%s: a create that happened: %v", key, err)
+		}
+		if now, err := plain.Get(ctx, key); err != nil || len(now.Kvs) != 0 {
+			t.Errorf("%s: it was created a second time: %v, %v", key, now.Kvs, err)
+		}
+	}
+}
+
 // TestSlowWriteLivesItsTTL: a lease is granted before the write, and on a slow line that is long before; the value lives
 // for its TTL from the write on all the same.
 func TestSlowWriteLivesItsTTL(t *testing.T) {
