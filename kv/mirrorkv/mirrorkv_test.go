@@ -377,18 +377,21 @@ func TestCatchingUpUnderLoad(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	b.away.Store(true)
+	fell := make(chan struct{})
 	for w := range 4 {
 		wg.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				if _, err := m.Put(ctx, fmt.Sprint("k", w), fmt.Sprint(i)); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
-				if i == 100 {
-					b.away.Store(false)
+				if w == 0 && i == 100 {
+					close(fell)
 				}
 			}
 		})
 	}
+	<-fell
+	b.away.Store(false)
 	switching, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	err := m.Switch(switching)
