@@ -18,6 +18,7 @@ type judge struct {
 	found   []Violation
 	history history
 	lives   []*life // the present process of each node
+	maxWall int64   // the latest that the clock of any process has shown, in unix ms
 	saved   []map[cell.Dot]bool
 	hash    map[cell.Dot][16]byte
 	origins map[cell.Origin]*life
@@ -128,6 +129,7 @@ func (j *judge) wrote(n *Node, tx engine.Tx, err error) {
 func (j *judge) Stepped(n *Node, before *engine.Root, fx *engine.Effects) {
 	l := j.lives[n.Index]
 	l.maxWall = max(l.maxWall, n.reading().Wall)
+	j.maxWall = max(j.maxWall, l.maxWall)
 	r := n.Root()
 	if r.Rev < before.Rev || r.Rev < l.rev {
 		j.fail("I7", n, "the revision fell from %d to %d", max(before.Rev, l.rev), r.Rev)

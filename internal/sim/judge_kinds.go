@@ -108,10 +108,12 @@ func (j *judge) soundRemoves(n *Node) {
 	}
 }
 
-// latest is the latest that any clock has shown, in unix ms.
+// latest is the latest that any clock has shown, in unix ms: also that of a process which has ended since, as what it had
+// collected is collected.
 func (j *judge) latest() (ms int64) {
+	ms = j.maxWall
 	for _, l := range j.lives {
-		ms = max(ms, l.maxWall, l.node.reading().Wall)
+		ms = max(ms, l.node.reading().Wall)
 	}
 	return ms
 }
