@@ -2,8 +2,10 @@ package consullab
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -182,7 +184,8 @@ func (a *Agent) launch(args ...string) error {
 	return nil
 }
 
-// ready waits until the agent has elected itself and takes writes, with or without a token.
+// ready waits until the agent has elected itself, takes writes and has registered its own node, with or without a token:
+// an agent takes writes a moment before it is a node that a session can belong to.
 func (a *Agent) ready() error {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -190,24 +193,49 @@ func (a *Agent) ready() error {
 	limit := time.NewTimer(readyWithin)
 	defer limit.Stop()
 	for {
-		req, err := http.NewRequest(http.MethodPut, a.URL()+"/v1/kv/ready", bytes.NewReader(nil))
-		if err != nil {
-			return err
-		}
-		if resp, err := client.Do(req); err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusForbidden {
-				return nil
+		err := answers(client, a.URL()+"/v1/kv/ready", nil)
+		if err == nil {
+			var session struct{ ID string }
+			if err = answers(client, a.URL()+"/v1/session/create", &session); err == nil && session.ID != "" {
+				err = answers(client, a.URL()+"/v1/session/destroy/"+session.ID, nil)
 			}
+		}
+		if err == nil {
+			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-a.exited:
 			return errors.New("it has ended")
 		case <-limit.C:
-			return errors.New("it takes no writes")
+			return fmt.Errorf("it is not ready after %v: %w", readyWithin, err)
 		}
 	}
+}
+
+// answers PUTs nothing to the URL and reads the answer into out; that a token is missing is an answer too.
+func answers(client *http.Client, url string, out any) error {
+	req, err := http.NewRequest(http.MethodPut, url, bytes.NewReader(nil))
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	switch {
+	case err != nil:
+		return err
+	case resp.StatusCode == http.StatusForbidden:
+		return nil
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("%s: %s", resp.Status, body)
+	case out != nil:
+		return json.Unmarshal(body, out)
+	}
+	return nil
 }
 
 func freePorts(t testing.TB) (ports [3]int) {
