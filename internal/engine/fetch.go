@@ -96,7 +96,7 @@ func (p *pusher) advert(from cell.Origin, m *wire.Advert) {
 			p.e.event(Event{Kind: EventKnownDot, Addr: c.Addr, Dot: c.Dot(), Peer: from})
 		case p.stale(c):
 			p.refuseStale(from, c)
-		case p.e.clock.TooFar(c.Ver.T) || p.e.clock.TooFar(c.OrdT()):
+		case p.e.tooFar(c):
 			p.e.event(Event{Kind: EventRefusedSkew, Addr: c.Addr, Dot: c.Dot(), Peer: c.Ver.O, N: uint64(c.Ver.T)})
 			p.e.sync.dirty(from, "announced a cell that was refused")
 		case ad.Len > wire.MaxValue:

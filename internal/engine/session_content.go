@@ -144,7 +144,7 @@ func (o *offerStep) judge(e *Engine, c *cell.Cell) {
 		e.push.learned(c, bySession)
 	case refused:
 		o.s.refused++
-		o.s.skewed = o.s.skewed || e.clock.TooFar(c.Ver.T)
+		o.s.skewed = true // that is what cells are refused for
 	case dominated:
 		o.sendBack(e.at(c.Addr))
 	case dead:

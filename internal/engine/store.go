@@ -91,7 +91,7 @@ func (e *Engine) holds(d cell.Dot) bool {
 // apply joins one foreign cell into the current state. It is the only way in
 // for cells of others, whatever brought them.
 func (e *Engine) apply(c *cell.Cell) verdict {
-	if e.clock.TooFar(c.Ver.T) || e.clock.TooFar(c.OrdT()) {
+	if e.tooFar(c) {
 		e.event(Event{Kind: EventRefusedSkew, Addr: c.Addr, Dot: c.Dot(), Peer: c.Ver.O, N: uint64(c.Ver.T)})
 		if e.cfg.Plant == PlantDotRefused {
 			e.enter(c)
@@ -120,6 +120,13 @@ func (e *Engine) apply(c *cell.Cell) verdict {
 	e.replace(cur, c)
 	e.event(Event{Kind: EventApplied, Addr: c.Addr, Dot: c.Dot(), Peer: c.Ver.O})
 	return raised
+}
+
+// tooFar reports that a cell carries a time further ahead than clocks may
+// differ. Each of the three would be below the next write or delete of its key,
+// which would lift this clock to where no peer takes its writes any more.
+func (e *Engine) tooFar(c *cell.Cell) bool {
+	return e.clock.TooFar(c.Ver.T) || e.clock.TooFar(c.OrdT()) || e.clock.TooFar(c.BornT())
 }
 
 // floorOver is the Floor of the key of a cell that is none itself, or nil.
