@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -32,9 +34,30 @@ func startFleet(t *testing.T, cluster string, size int, args ...string) *fleet {
 func (f *fleet) add(t *testing.T) *process {
 	t.Helper()
 	name := fmt.Sprintf("n%d", len(f.nodes)+1)
-	p := start(t, append(f.argsOf(name), "--bind", "127.0.0.1:0", "--http", "127.0.0.1:0")...)
+	p := start(t, append(f.argsOf(name), "--bind", lastingAddr(t), "--http", lastingAddr(t))...)
 	f.nodes = append(f.nodes, p)
 	return p
+}
+
+// lastingAddr is an address that a server finds free again when it is restarted: its port is below those that systems
+// give to whoever asks for any, and to every connection that is opened meanwhile.
+func lastingAddr(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		stream, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue
+		}
+		packets, err := net.ListenPacket("udp", addr)
+		stream.Close()
+		if err == nil {
+			packets.Close()
+			return addr
+		}
+	}
+	t.Fatal("a hundred ports of 127.0.0.1 are taken")
+	return ""
 }
 
 // again starts a server that has ended, under its name and at its addresses.

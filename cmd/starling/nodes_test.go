@@ -184,10 +184,7 @@ func TestServerLeaves(t *testing.T) {
 	if v, err := n1.client(t).Get(t.Context(), "last/words"); err != nil || v == nil || string(v.([]byte)) != "so long" {
 		t.Errorf("the last write did not outlive its node: got %v, %v", v, err)
 	}
-	out, _, _ := verb(t, nil, "members", "--addr", n1.HTTP)
-	if !regexp.MustCompile(`(?m)^n2 .* left `).MatchString(out) {
-		t.Errorf("n1 does not know that n2 left:\n%s", out)
-	}
+	n1.shows(t, `(?m)^n2 .* left `, "members")
 }
 
 // TestServerLeavesTheSilent stops a process that somebody has connected to without ever asking anything, as clients do
@@ -212,20 +209,7 @@ func TestServersOfTwoClusters(t *testing.T) {
 	if _, err := n1.client(t).Put(t.Context(), "k", []byte("red")); err != nil {
 		t.Fatal(err)
 	}
-	look := time.NewTicker(100 * time.Millisecond)
-	defer look.Stop()
-	overdue := time.After(30 * time.Second)
-	for {
-		out, _, _ := verb(t, nil, "status", "--addr", n1.HTTP)
-		if strings.Contains(out, "cluster blue at 127.0.0.1:") {
-			break
-		}
-		select {
-		case <-look.C:
-		case <-overdue:
-			t.Fatalf("n1 does not name the cluster that it refused:\n%s", out)
-		}
-	}
+	n1.shows(t, "cluster blue at 127.0.0.1:", "status")
 	if v, err := n2.client(t).Get(t.Context(), "k"); err != nil || v != nil {
 		t.Errorf("n2 holds %v of another cluster, %v", v, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"syscall"
 	"testing"
@@ -202,4 +203,24 @@ func verb(t *testing.T, stdin io.Reader, args ...string) (stdout, stderr string,
 		t.Fatalf("%q: %v", args, err)
 	}
 	return out.String(), talk.String(), cmd.ProcessState.ExitCode()
+}
+
+// shows asks the process by a verb until the answer is one that is wanted.
+func (p *process) shows(t *testing.T, want string, args ...string) {
+	t.Helper()
+	match := regexp.MustCompile(want)
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	overdue := time.After(30 * time.Second)
+	for {
+		out, talk, _ := verb(t, nil, append(args, "--addr", p.HTTP)...)
+		if match.MatchString(out) {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-overdue:
+			t.Fatalf("%s: %q shows no %s:\n%s%s", p.Node, args, want, out, talk)
+		}
+	}
 }

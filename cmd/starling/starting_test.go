@@ -1,37 +1,28 @@
 package main
 
 import (
-	"net"
 	"strings"
 	"testing"
 )
 
-// TestServerThatFindsNobody looks at a process while it waits for a seed that does not answer.
+// TestServerThatFindsNobody looks at a process that waits for a seed that does not answer, and at one that has given up
+// waiting.
 func TestServerThatFindsNobody(t *testing.T) {
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed := gone.Addr().String()
-	gone.Close()
-	n := start(t, "--bind", "127.0.0.1:0", "--http", "127.0.0.1:0", "--seed", seed)
 	for _, c := range []struct {
-		line string
-		code int
+		joinWait string
+		lines    []string
+		codes    []int
 	}{
-		{"status", exitCheck},
-		{"get k", exitNotFound},
-		// What is not here may be there: these wait.
-		{"put k v --timeout 100ms", exitUnreachable},
-		{"del k --timeout 100ms", exitUnreachable},
-		// And then it runs alone.
-		{"del k", exitNotFound},
-		{"put k v", exitOK},
-		{"status", exitOK},
-		{"del k", exitOK},
+		// What is not here may be there: writes wait, a delete too.
+		{"1h", []string{"status", "get k", "put k v --timeout 100ms", "del k --timeout 100ms"}, []int{exitCheck, exitNotFound, exitUnreachable, exitUnreachable}},
+		// Then it runs alone.
+		{"300ms", []string{"del k", "put k v", "status", "del k"}, []int{exitNotFound, exitOK, exitOK, exitOK}},
 	} {
-		if out, talk, code := verb(t, nil, append(strings.Fields(c.line), "--addr", n.HTTP)...); code != c.code {
-			t.Errorf("%s: exit code %d, want %d\n%s%s", c.line, code, c.code, out, talk)
+		n := start(t, "--bind", "127.0.0.1:0", "--http", "127.0.0.1:0", "--seed", "127.0.0.1:1", "--join-wait", c.joinWait)
+		for i, line := range c.lines {
+			if out, talk, code := verb(t, nil, append(strings.Fields(line), "--addr", n.HTTP)...); code != c.codes[i] {
+				t.Errorf("--join-wait %s: %s: exit code %d, want %d\n%s%s", c.joinWait, line, code, c.codes[i], out, talk)
+			}
 		}
 	}
 }
