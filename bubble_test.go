@@ -53,7 +53,8 @@ func clusterIn(t testing.TB, network *member.Memory, names ...string) []*starlin
 // TestContract holds one node to the contract, where time costs nothing.
 func TestContract(t *testing.T) {
 	kvtest.Run(t, kvtest.Suite{
-		Around: synctest.Test,
+		Around:   synctest.Test,
+		Siblings: 10_000,
 		Report: storedoc.Keep(t, storedoc.Place{
 			File: "docs/stores.md", Store: "gossip", Against: "a node; three of them in the eventual form", Rewrite: *starling.RewriteDocs,
 		}),

@@ -144,10 +144,10 @@ func (c *checked) WatchPrefix(ctx context.Context, prefix string, f func(string,
 }
 
 // Events is part of kv.Watcher.
-func (c *checked) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event, error] {
+func (c *checked) Events(ctx context.Context, prefix string, opts ...kv.EventsOption) iter.Seq2[kv.Event, error] {
 	return func(yield func(kv.Event, error) bool) {
-		for ev, err := range c.face.Events(ctx, prefix) {
-			if ev.Kind == kv.Put && err == nil {
+		for ev, err := range c.face.Events(ctx, prefix, opts...) {
+			if ev.Kind == kv.Put && ev.Value != nil && err == nil {
 				c.views.handed("watch", ev.Key)
 			}
 			if !yield(ev, err) {
@@ -167,10 +167,10 @@ func (c *checked) Entry(ctx context.Context, key string) (kv.Entry, bool, error)
 }
 
 // Entries is part of kv.Versioned.
-func (c *checked) Entries(ctx context.Context, prefix, after string) iter.Seq2[kv.Entry, error] {
+func (c *checked) Entries(ctx context.Context, prefix, after string, opts ...kv.EntriesOption) iter.Seq2[kv.Entry, error] {
 	return func(yield func(kv.Entry, error) bool) {
-		for e, err := range c.face.Entries(ctx, prefix, after) {
-			if err == nil {
+		for e, err := range c.face.Entries(ctx, prefix, after, opts...) {
+			if err == nil && e.Value != nil {
 				c.views.handed("entries", e.Key)
 			}
 			if !yield(e, err) {

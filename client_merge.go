@@ -92,7 +92,7 @@ func (m *merger) Entry(ctx context.Context, key string) (kv.Entry, bool, error) 
 }
 
 // Entries is part of kv.Versioned.
-func (m *merger) Entries(ctx context.Context, prefix, after string) iter.Seq2[kv.Entry, error] {
+func (m *merger) Entries(ctx context.Context, prefix, after string, opts ...kv.EntriesOption) iter.Seq2[kv.Entry, error] {
 	return func(yield func(kv.Entry, error) bool) {
 		fail := func(err error) bool {
 			return err != nil && (yield(kv.Entry{}, kv.Wrap("entries", prefix, err)) || true)
@@ -100,12 +100,13 @@ func (m *merger) Entries(ctx context.Context, prefix, after string) iter.Seq2[kv
 		if fail(kv.Ended(ctx)) || fail(m.node.usable()) {
 			return
 		}
-		lo, hi := bounds(kv.Selection{Prefix: prefix, After: after})
+		sel := kv.EntriesSelection(prefix, after, opts...)
+		lo, hi := bounds(sel)
 		for e, whose := range m.keys(m.node.engine.Root(), lo, hi) {
 			if fail(kv.Ended(ctx)) {
 				return
 			}
-			e, err := opened(e)
+			e, err := shown(e, sel)
 			if whose == ours && !yield(e, kv.Wrap("entries", e.Key, err)) {
 				return
 			}
@@ -126,6 +127,15 @@ func (m *merger) LastUpdateTime(key string) time.Time {
 type unread struct {
 	raw kv.Raw
 	err error
+}
+
+// shown is an entry as a selection asks for it.
+func shown(e kv.Entry, sel kv.Selection) (kv.Entry, error) {
+	if sel.NoValues {
+		e.Value = nil
+		return e, nil
+	}
+	return opened(e)
 }
 
 // opened is an entry with its value, or with the bytes of one of its cells and

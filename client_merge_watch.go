@@ -9,8 +9,12 @@ import (
 )
 
 // Events is part of kv.Watcher.
-func (m *merger) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event, error] {
-	return m.events(ctx, kv.Selection{Prefix: prefix}, m)
+func (m *merger) Events(ctx context.Context, prefix string, opts ...kv.EventsOption) iter.Seq2[kv.Event, error] {
+	sel, err := kv.EventsSelection(prefix, opts...)
+	if err != nil {
+		return func(yield func(kv.Event, error) bool) { yield(kv.Event{}, kv.Wrap("watch", prefix, err)) }
+	}
+	return m.events(ctx, sel, m)
 }
 
 // WatchKey is part of kv.Client.
@@ -40,7 +44,7 @@ func (m *merger) events(ctx context.Context, sel kv.Selection, of source) iter.S
 				yield(kv.Event{}, kv.Wrap("watch", about, err))
 				return
 			}
-			ev.Entry, err = opened(ev.Entry)
+			ev.Entry, err = shown(ev.Entry, sel)
 			if !yield(ev, kv.Wrap("watch", ev.Key, err)) {
 				return
 			}

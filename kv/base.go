@@ -37,14 +37,6 @@ type RawLoader interface {
 	LoadRaw(ctx context.Context, key string) (raw Raw, codec string, err error)
 }
 
-// Selection says which keys are meant: the one Key if it is set, else those with the Prefix that are greater than After.
-type Selection struct {
-	Key      string
-	Prefix   string
-	After    string
-	KeysOnly bool // the values are not looked at
-}
-
 // Base is a complete client of a [Backend]: embed it. It has the six methods, all optional interfaces and LastUpdateTime.
 type Base struct {
 	kit   Kit
@@ -181,8 +173,12 @@ func (b *Base) WatchPrefix(ctx context.Context, prefix string, f func(string, an
 }
 
 // Events is part of [Watcher].
-func (b *Base) Events(ctx context.Context, prefix string) iter.Seq2[Event, error] {
-	return b.events(ctx, Selection{Prefix: prefix})
+func (b *Base) Events(ctx context.Context, prefix string, opts ...EventsOption) iter.Seq2[Event, error] {
+	sel, err := EventsSelection(prefix, opts...)
+	if err != nil {
+		return noEvents(prefix, err)
+	}
+	return b.events(ctx, sel)
 }
 
 // Entry is part of [Versioned].
@@ -196,18 +192,19 @@ func (b *Base) Entry(ctx context.Context, key string) (Entry, bool, error) {
 }
 
 // Entries is part of [Versioned].
-func (b *Base) Entries(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
+func (b *Base) Entries(ctx context.Context, prefix, after string, opts ...EntriesOption) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if err := Ended(ctx); err != nil {
 			yield(Entry{}, Wrap("entries", prefix, err))
 			return
 		}
-		for e, err := range b.store.Scan(ctx, Selection{Prefix: prefix, After: after}) {
+		sel := EntriesSelection(prefix, after, opts...)
+		for e, err := range b.store.Scan(ctx, sel) {
 			if err != nil {
 				yield(Entry{}, Wrap("entries", prefix, err))
 				return
 			}
-			e, err = b.open(e)
+			e, err = b.shown(e, sel)
 			if !yield(e, Wrap("entries", e.Key, err)) {
 				return
 			}
@@ -310,6 +307,15 @@ func (b *Base) open(e Entry) (Entry, error) {
 	return e, nil
 }
 
+// shown is an entry as the selection asks for it.
+func (b *Base) shown(e Entry, sel Selection) (Entry, error) {
+	if sel.NoValues {
+		e.Value = nil
+		return e, nil
+	}
+	return b.open(e)
+}
+
 // decode decodes what was written with a codec, as far as the store knows.
 func (b *Base) decode(raw Raw, codec string) (any, error) {
 	if codec != "" && codec != b.codec.CodecID() {
@@ -332,7 +338,7 @@ func (b *Base) events(ctx context.Context, sel Selection) iter.Seq2[Event, error
 				return
 			}
 			if ev.Kind == Put {
-				ev.Entry, err = b.open(ev.Entry)
+				ev.Entry, err = b.shown(ev.Entry, sel)
 			}
 			if !yield(ev, Wrap("watch", ev.Key, err)) {
 				return

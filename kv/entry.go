@@ -31,8 +31,8 @@ type Versioned interface {
 
 	// Entries yields the live entries whose key has the prefix and is greater than after, in key order. One that does not
 	// decode is yielded with its [Raw] value and an error beside it, and the sequence goes on; an error beside an entry
-	// without a key is the last pair.
-	Entries(ctx context.Context, prefix, after string) iter.Seq2[Entry, error]
+	// without a key is the last pair. With [NoValues] they come without their values.
+	Entries(ctx context.Context, prefix, after string, opts ...EntriesOption) iter.Seq2[Entry, error]
 
 	// Put stores v and returns its version. Without options it overwrites whatever is there, even if that does not
 	// decode; a present value of another kind is [ErrType]. If [IfVersion] or [IfAbsent] does not hold it returns

@@ -51,7 +51,10 @@ type Watcher interface {
 	// goes on. An error beside an event without a key is the last pair: it wraps [ErrClosed] when the store closed, the
 	// cause of ctx when that ended. The loop body runs on the caller's goroutine, outside all locks; the watch lives
 	// exactly as long as the loop.
-	Events(ctx context.Context, prefix string) iter.Seq2[Event, error]
+	//
+	// With [OneKey] it is the one key prefix that is told of, and [ErrBadKey] if that is none; with [NoValues] what
+	// happens is told without the values.
+	Events(ctx context.Context, prefix string, opts ...EventsOption) iter.Seq2[Event, error]
 }
 
 // Values ranges over what WatchKey tells of the key: its present value, if any, then the latest after each change, nil

@@ -103,7 +103,7 @@ func (o *observed) Entry(ctx context.Context, key string) (e Entry, ok bool, err
 	return e, ok, err
 }
 
-func (o *observed) Entries(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
+func (o *observed) Entries(ctx context.Context, prefix, after string, opts ...EntriesOption) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		call, end := o.begin(ctx, "entries", prefix)
 		defer end()
@@ -113,7 +113,7 @@ func (o *observed) Entries(ctx context.Context, prefix, after string) iter.Seq2[
 			yield(Entry{}, err)
 			return
 		}
-		for e, err := range v.Entries(ctx, prefix, after) {
+		for e, err := range v.Entries(ctx, prefix, after, opts...) {
 			call.note(e.Key, err)
 			if !yield(e, err) {
 				return
@@ -144,7 +144,7 @@ func (o *observed) Remove(ctx context.Context, key string, opts ...RemoveOption)
 	return err
 }
 
-func (o *observed) Events(ctx context.Context, prefix string) iter.Seq2[Event, error] {
+func (o *observed) Events(ctx context.Context, prefix string, opts ...EventsOption) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		call, end := o.begin(ctx, "watch", prefix)
 		defer end()
@@ -154,7 +154,7 @@ func (o *observed) Events(ctx context.Context, prefix string) iter.Seq2[Event, e
 			yield(Event{}, call.Err)
 			return
 		}
-		for ev, err := range w.Events(ctx, prefix) {
+		for ev, err := range w.Events(ctx, prefix, opts...) {
 			call.note(ev.Key, err)
 			if !yield(ev, err) {
 				return

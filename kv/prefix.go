@@ -106,7 +106,7 @@ func (p *prefixed) Entry(ctx context.Context, key string) (Entry, bool, error) {
 	return p.entry(e), ok, p.own(err)
 }
 
-func (p *prefixed) Entries(ctx context.Context, prefix, after string) iter.Seq2[Entry, error] {
+func (p *prefixed) Entries(ctx context.Context, prefix, after string, opts ...EntriesOption) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		v, err := versioned(p.c, "entries", prefix)
 		if err != nil {
@@ -114,7 +114,7 @@ func (p *prefixed) Entries(ctx context.Context, prefix, after string) iter.Seq2[
 			return
 		}
 		// With the prefix alone as after, the key that is the prefix itself is left out, as it must be.
-		for e, err := range v.Entries(ctx, p.prefix+prefix, p.prefix+after) {
+		for e, err := range v.Entries(ctx, p.prefix+prefix, p.prefix+after, opts...) {
 			if !yield(p.entry(e), p.own(err)) {
 				return
 			}
@@ -145,14 +145,17 @@ func (p *prefixed) Remove(ctx context.Context, key string, opts ...RemoveOption)
 	return p.own(v.Remove(ctx, p.prefix+key, opts...))
 }
 
-func (p *prefixed) Events(ctx context.Context, prefix string) iter.Seq2[Event, error] {
+func (p *prefixed) Events(ctx context.Context, prefix string, opts ...EventsOption) iter.Seq2[Event, error] {
+	if _, err := EventsSelection(prefix, opts...); err != nil {
+		return noEvents(prefix, err)
+	}
 	return func(yield func(Event, error) bool) {
 		w, ok := As[Watcher](p.c)
 		if !ok {
 			yield(Event{}, Wrap("watch", prefix, ErrUnsupported))
 			return
 		}
-		for ev, err := range w.Events(ctx, p.prefix+prefix) {
+		for ev, err := range w.Events(ctx, p.prefix+prefix, opts...) {
 			keyed := ev.Key != ""
 			if ev.Entry = p.entry(ev.Entry); keyed && ev.Key == "" {
 				continue

@@ -29,6 +29,39 @@ func store(t *testing.T) *memkv.Client {
 	return c
 }
 
+// TestAWatchOfOneKeyStaysOne counts what a store tells its wrappers.
+func TestAWatchOfOneKeyStaysOne(t *testing.T) {
+	store := memkv.New(kv.String)
+	defer store.Close()
+	for i := range 10_000 {
+		if _, err := store.Put(t.Context(), fmt.Sprint("p/key", i), "v"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := 0
+	c := kv.Prefix(kv.Instrument(store, func(_ context.Context, call kv.Call) { told += call.Told }), "p/")
+	if err := c.CAS(t.Context(), "key", func(any) (any, bool, error) { return "v", false, nil }); err != nil {
+		t.Fatal(err)
+	}
+	c.WatchKey(t.Context(), "key", func(any) bool { return false })
+	for ev, err := range c.(kv.Watcher).Events(t.Context(), "key", kv.OneKey()) {
+		if err != nil || ev.Key != "" && ev.Key != "key" {
+			t.Errorf("told of %q, error %v", ev.Key, err)
+		}
+		if ev.Kind == kv.Synced {
+			break
+		}
+	}
+	if told != 2 {
+		t.Errorf("two watches of one key were told %d keys, want one each", told)
+	}
+	for _, err := range c.(kv.Watcher).Events(t.Context(), "", kv.OneKey()) {
+		if !errors.Is(err, kv.ErrBadKey) { // the key that is the prefix has no name here
+			t.Errorf("a watch of the key that is none told %v, want ErrBadKey", err)
+		}
+	}
+}
+
 func TestAsFindsWhatIsThereAndNothingElse(t *testing.T) {
 	c := store(t)
 	quiet := func(context.Context, kv.Call) {}

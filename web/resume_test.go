@@ -99,11 +99,11 @@ type counted struct {
 	running *atomic.Int32
 }
 
-func (c counted) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event, error] {
+func (c counted) Events(ctx context.Context, prefix string, opts ...kv.EventsOption) iter.Seq2[kv.Event, error] {
 	return func(yield func(kv.Event, error) bool) {
 		c.running.Add(1)
 		defer c.running.Add(-1)
-		c.Client.Events(ctx, prefix)(yield)
+		c.Client.Events(ctx, prefix, opts...)(yield)
 	}
 }
 

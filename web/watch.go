@@ -109,22 +109,8 @@ func (h *Handler) selected(r *http.Request) (of string, events eventsFunc, err e
 		return "", nil, err
 	}
 	return "key " + key, func(ctx context.Context) iter.Seq2[kv.Event, error] {
-		return only(key, h.reads.Events(ctx, key))
+		return h.reads.Events(ctx, key, kv.OneKey())
 	}, nil
-}
-
-// only leaves out the events of other keys.
-func only(key string, events iter.Seq2[kv.Event, error]) iter.Seq2[kv.Event, error] {
-	return func(yield func(kv.Event, error) bool) {
-		for ev, err := range events {
-			if ev.Key != "" && ev.Key != key {
-				continue
-			}
-			if !yield(ev, err) {
-				return
-			}
-		}
-	}
 }
 
 // told is one event on its way from the store to the stream.

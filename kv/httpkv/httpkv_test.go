@@ -43,6 +43,62 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
+// counting counts the bytes of the answers that are watches.
+type counting struct {
+	http.Handler
+	bytes atomic.Int64
+}
+
+func (c *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/v1/watch" {
+		w = countingWriter{w, &c.bytes}
+	}
+	c.Handler.ServeHTTP(w, r)
+}
+
+type countingWriter struct {
+	http.ResponseWriter
+	bytes *atomic.Int64
+}
+
+func (w countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w countingWriter) Write(b []byte) (int, error) {
+	w.bytes.Add(int64(len(b)))
+	return w.ResponseWriter.Write(b)
+}
+
+// TestAWatchOfOneKeyIsSentThatOnly counts what crosses the wire for one key among 10,000 that begin with it.
+func TestAWatchOfOneKeyIsSentThatOnly(t *testing.T) {
+	mem, srv := serve(t)
+	c := &counting{Handler: srv.Config.Handler}
+	front := httptest.NewServer(c)
+	t.Cleanup(front.Close)
+	put := func(key, text string) {
+		if _, err := mem.Put(t.Context(), key, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	siblings := func(text string) {
+		for i := range 10_000 {
+			put(fmt.Sprint("key", i), text)
+		}
+	}
+	put("key", "one")
+	siblings("before")
+	told := 0
+	open(t, front.URL, kv.Bytes).WatchKey(within(t), "key", func(any) bool {
+		if told++; told == 1 {
+			siblings("after")
+			put("key", "two")
+		}
+		return told < 2
+	})
+	if n := c.bytes.Load(); told != 2 || n > 2000 {
+		t.Errorf("a watch of one key was told %d values in %d bytes, want two values in less than 2000", told, n)
+	}
+}
+
 // TestWatchAcrossABrokenStream cuts the connection and changes the state meanwhile: the watch goes on where it was.
 func TestWatchAcrossABrokenStream(t *testing.T) {
 	mem, srv := serve(t)

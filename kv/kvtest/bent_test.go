@@ -88,11 +88,11 @@ func (b *bent) Entry(ctx context.Context, key string) (kv.Entry, bool, error) {
 	return b.lively.Entry(ctx, key)
 }
 
-func (b *bent) Entries(ctx context.Context, prefix, after string) iter.Seq2[kv.Entry, error] {
+func (b *bent) Entries(ctx context.Context, prefix, after string, opts ...kv.EntriesOption) iter.Seq2[kv.Entry, error] {
 	if b.entries != nil {
 		return b.entries(ctx, prefix, after)
 	}
-	return b.lively.Entries(ctx, prefix, after)
+	return b.lively.Entries(ctx, prefix, after, opts...)
 }
 
 func (b *bent) Put(ctx context.Context, key string, v any, opts ...kv.PutOption) (string, error) {
@@ -177,12 +177,12 @@ func (b *bent) WatchPrefix(ctx context.Context, prefix string, f func(string, an
 	})
 }
 
-func (b *bent) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event, error] {
+func (b *bent) Events(ctx context.Context, prefix string, opts ...kv.EventsOption) iter.Seq2[kv.Event, error] {
 	return func(yield func(kv.Event, error) bool) {
 		b.watched(&watching{
 			src: "Events", what: prefix, ctx: ctx,
 			run: func(ctx context.Context, tell func(bit) bool) {
-				for ev, err := range b.lively.Events(ctx, prefix) {
+				for ev, err := range b.lively.Events(ctx, prefix, opts...) {
 					if !tell(bit{ev, err}) {
 						return
 					}

@@ -9,7 +9,7 @@ import (
 
 // brokens are all broken clients.
 var brokens = slices.Concat(
-	brokenReads, brokenCAS, brokenWatches, brokenEvents, brokenDecode,
+	brokenReads, brokenCAS, brokenWatches, brokenEvents, brokenOnly, brokenDecode,
 	brokenLife, brokenLimits, brokenVersions, brokenMedia, brokenTTL, brokenForms,
 )
 

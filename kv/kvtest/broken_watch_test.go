@@ -2,6 +2,7 @@ package kvtest
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -204,6 +205,32 @@ var brokenEvents = []broken{
 			return b.lively.Delete(ctx, key)
 		}
 	}},
+}
+
+var brokenOnly = []broken{
+	{"ignores the options of Events", []string{"WatchKeySiblings", "EventsOneKey", "NoValues"}, func(b *bent) {
+		b.watch = on("Events", func(w *watching) {
+			for ev, err := range b.lively.Events(w.ctx, w.what) {
+				if !w.f(bit{ev, err}) {
+					return
+				}
+			}
+		})
+	}},
+	{"ignores the options of Entries", []string{"NoValues"}, func(b *bent) {
+		b.entries = func(ctx context.Context, prefix, after string) iter.Seq2[kv.Entry, error] {
+			return b.lively.Entries(ctx, prefix, after)
+		}
+	}},
+	{"tells WatchKey its value whenever a neighbour changes", []string{"WatchKeySiblings"}, func(b *bent) {
+		b.watch = on("WatchKey", func(w *watching) {
+			b.lively.WatchPrefix(w.ctx, w.what, func(string, any) bool {
+				v, _ := b.lively.Get(w.ctx, w.what)
+				return w.f(bitOf(w.what, v))
+			})
+		})
+	}},
+	{"tells no end of a key that is watched alone", []string{"EventsOneKey"}, watches(on("Events", drop(gone)))},
 }
 
 // watches makes a client of which every watch is broken like that.

@@ -46,7 +46,7 @@ var checks = concat(
 	listChecks, getChecks, deleteChecks,
 	casChecks, casRetryChecks, casRaceChecks,
 	watchKeyChecks, watchPrefixChecks, watchCallChecks, watchEndChecks,
-	eventsChecks, decodeChecks, kindChecks,
+	eventsChecks, onlyChecks, decodeChecks, kindChecks,
 	lifeChecks, errorChecks, keyChecks, valueChecks, countChecks,
 	iteratorChecks, typedChecks,
 	entryChecks, putChecks, removeChecks, versionChecks, mediaChecks,

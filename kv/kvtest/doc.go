@@ -62,6 +62,9 @@
 //	EventsLast             Events coalesces to the latest and never loses a key or a delete.
 //	EventsOnly             Events tells of keys with the prefix only.
 //	EventsOrder            A store with OrderedWatch tells changes of different keys in the order in which they happened.
+//	WatchKeySiblings       A watch of one key is told of nothing else, however many keys begin with it.
+//	EventsOneKey           Events with OneKey tells of that key only, deletes included; of what is no key it is ErrBadKey.
+//	NoValues               Events and Entries with NoValues tell the same without the values.
 //	DecodeGet              A value that does not decode: Get returns ErrDecode, never a nil value without an error.
 //	DecodeCAS              A value that does not decode: CAS returns ErrDecode and does not call f.
 //	DecodeWatch            A value that does not decode: a watch tells nothing of it and goes on.

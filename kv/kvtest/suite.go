@@ -32,6 +32,9 @@ type Suite struct {
 	// MaxKey is the longest key, shorter than kv.MaxKey for a client that puts a prefix before it. Default kv.MaxKey.
 	MaxKey int
 
+	// Siblings is how many keys stand beside one that is watched. Default 200; a store within the process can have more.
+	Siblings int
+
 	// TTL is a time to live that the store takes without rounding it up. Default 400 ms.
 	TTL time.Duration
 
@@ -102,6 +105,9 @@ func (s Suite) withDefaults() Suite {
 	}
 	if s.MaxKey == 0 {
 		s.MaxKey = kv.MaxKey
+	}
+	if s.Siblings == 0 {
+		s.Siblings = 200
 	}
 	if s.TTL == 0 {
 		s.TTL = 400 * time.Millisecond

@@ -24,7 +24,7 @@ func suite(t testing.TB, log *slog.Logger) kvtest.Store {
 }
 
 func TestContract(t *testing.T) {
-	kvtest.Run(t, kvtest.Suite{New: suite, Around: synctest.Test, Report: storedoc.Keep(t, storedoc.Place{
+	kvtest.Run(t, kvtest.Suite{New: suite, Around: synctest.Test, Siblings: 10_000, Report: storedoc.Keep(t, storedoc.Place{
 		File: "../../docs/stores.md", Store: "memory", Against: "a map in the process", Rewrite: *rewrite,
 	})})
 }

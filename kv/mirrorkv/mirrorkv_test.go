@@ -341,7 +341,7 @@ type resetting struct {
 	resets chan struct{}
 }
 
-func (r resetting) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event, error] {
+func (r resetting) Events(ctx context.Context, prefix string, opts ...kv.EventsOption) iter.Seq2[kv.Event, error] {
 	return func(yield func(kv.Event, error) bool) {
 		for {
 			watch, cancel := context.WithCancel(ctx)
@@ -352,7 +352,7 @@ func (r resetting) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event
 				case <-watch.Done():
 				}
 			}()
-			for ev, err := range r.fickle.Events(watch, prefix) {
+			for ev, err := range r.fickle.Events(watch, prefix, opts...) {
 				if err != nil && ctx.Err() == nil {
 					break
 				}

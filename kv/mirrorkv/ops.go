@@ -39,14 +39,14 @@ func (c *Client) Entry(ctx context.Context, key string) (kv.Entry, bool, error) 
 }
 
 // Entries is part of [kv.Versioned].
-func (c *Client) Entries(ctx context.Context, prefix, after string) iter.Seq2[kv.Entry, error] {
+func (c *Client) Entries(ctx context.Context, prefix, after string, opts ...kv.EntriesOption) iter.Seq2[kv.Entry, error] {
 	return func(yield func(kv.Entry, error) bool) {
 		from, err := c.open()
 		if err != nil {
 			yield(kv.Entry{}, kv.Wrap("entries", prefix, err))
 			return
 		}
-		from.Entries(ctx, prefix, after)(yield)
+		from.Entries(ctx, prefix, after, opts...)(yield)
 	}
 }
 

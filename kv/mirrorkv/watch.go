@@ -8,12 +8,9 @@ import (
 	"github.com/starlingkv/starling/kv"
 )
 
-// WatchKey is part of [kv.Client]. It watches the keys that begin with key: the optional interfaces have no watch of a
-// single key.
+// WatchKey is part of [kv.Client].
 func (c *Client) WatchKey(ctx context.Context, key string, f func(any) bool) {
-	if kv.CheckKey(key) == nil {
-		c.kit.TellKey(key, c.Events(ctx, key), f)
-	}
+	c.kit.TellKey(key, c.Events(ctx, key, kv.OneKey()), f)
 }
 
 // WatchPrefix is part of [kv.Client].
@@ -22,9 +19,10 @@ func (c *Client) WatchPrefix(ctx context.Context, prefix string, f func(string, 
 }
 
 // Events is part of [kv.Watcher]. A switch of the primary is told as a Reset.
-func (c *Client) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event, error] {
+func (c *Client) Events(ctx context.Context, prefix string, opts ...kv.EventsOption) iter.Seq2[kv.Event, error] {
 	return c.kit.Watching(func(yield func(kv.Event, error) bool) {
-		for c.watchEra(ctx, prefix, yield) == errSwitched {
+		w := watch{client: c, prefix: prefix, opts: opts}
+		for w.era(ctx, yield) == errSwitched {
 			if !yield(kv.Event{Kind: kv.Reset}, nil) {
 				return
 			}
@@ -32,19 +30,26 @@ func (c *Client) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event, 
 	})
 }
 
-// watchEra tells the events of the present primary, and returns errSwitched if it is the primary no more. Any other end
-// has been told.
-func (c *Client) watchEra(ctx context.Context, prefix string, yield func(kv.Event, error) bool) error {
-	from, era := c.primary()
+// watch is a watch, whichever the primary is.
+type watch struct {
+	client *Client
+	prefix string
+	opts   []kv.EventsOption
+}
+
+// era tells the events of the present primary, and returns errSwitched if it is the primary no more. Any other end has
+// been told.
+func (w watch) era(ctx context.Context, yield func(kv.Event, error) bool) error {
+	from, era := w.client.primary()
 	watch, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := context.AfterFunc(era, func() { cancel(context.Cause(era)) })
 	defer stop()
 	if err := context.Cause(era); errors.Is(err, kv.ErrClosed) {
-		yield(kv.Event{}, kv.Wrap("watch", prefix, err))
+		yield(kv.Event{}, kv.Wrap("watch", w.prefix, err))
 		return nil
 	}
-	for ev, err := range from.Events(watch, prefix) {
+	for ev, err := range from.Events(watch, w.prefix, w.opts...) {
 		if err == nil || ev.Key != "" {
 			if !yield(ev, err) {
 				return nil
@@ -55,7 +60,7 @@ func (c *Client) watchEra(ctx context.Context, prefix string, yield func(kv.Even
 		case errors.Is(over, errSwitched):
 			return errSwitched
 		case errors.Is(over, kv.ErrClosed):
-			err = kv.Wrap("watch", prefix, kv.ErrClosed)
+			err = kv.Wrap("watch", w.prefix, kv.ErrClosed)
 		}
 		yield(kv.Event{}, err)
 		return nil

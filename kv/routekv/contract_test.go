@@ -40,7 +40,7 @@ func suite(t testing.TB, log *slog.Logger) kvtest.Store {
 }
 
 func TestContract(t *testing.T) {
-	kvtest.Run(t, kvtest.Suite{New: suite, Around: synctest.Test})
+	kvtest.Run(t, kvtest.Suite{New: suite, Around: synctest.Test, Siblings: 10_000})
 }
 
 func TestContractOnTheRealClock(t *testing.T) {

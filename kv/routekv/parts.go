@@ -67,14 +67,14 @@ func (p part) own(keys []string) iter.Seq2[string, error] {
 }
 
 // Entries is part of [kv.Versioned].
-func (c *Client) Entries(ctx context.Context, prefix, after string) iter.Seq2[kv.Entry, error] {
+func (c *Client) Entries(ctx context.Context, prefix, after string, opts ...kv.EntriesOption) iter.Seq2[kv.Entry, error] {
 	ps := c.parts(prefix)
 	if len(ps) == 1 {
-		return as[kv.Versioned](ps[0].Client).Entries(ctx, prefix, after)
+		return as[kv.Versioned](ps[0].Client).Entries(ctx, prefix, after, opts...)
 	}
 	seqs := make([]iter.Seq2[kv.Entry, error], 0, len(ps))
 	for _, p := range ps {
-		seqs = append(seqs, p.entries(ctx, after))
+		seqs = append(seqs, p.entries(ctx, after, opts))
 	}
 	return func(yield func(kv.Entry, error) bool) {
 		for e, err := range merge(seqs, func(e kv.Entry) string { return e.Key }) {
@@ -98,9 +98,9 @@ func about(prefix string, err error) error {
 }
 
 // entries yields the entries that belong to the part; an error without a key always does.
-func (p part) entries(ctx context.Context, after string) iter.Seq2[kv.Entry, error] {
+func (p part) entries(ctx context.Context, after string, opts []kv.EntriesOption) iter.Seq2[kv.Entry, error] {
 	return func(yield func(kv.Entry, error) bool) {
-		for e, err := range as[kv.Versioned](p.Client).Entries(ctx, p.prefix, after) {
+		for e, err := range as[kv.Versioned](p.Client).Entries(ctx, p.prefix, after, opts...) {
 			if (e.Key == "" || p.owns(e.Key)) && !yield(e, err) {
 				return
 			}

@@ -3,6 +3,7 @@ package routekv_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -161,15 +162,36 @@ func TestNewRefuses(t *testing.T) {
 
 type sixMethods struct{ kv.Client }
 
+// TestAWatchOfOneKeyAsksItsStoreForThat counts what a store tells the router.
+func TestAWatchOfOneKeyAsksItsStoreForThat(t *testing.T) {
+	store := open(t)
+	for i := range 10_000 {
+		put(t, store, fmt.Sprint("m/key", i))
+	}
+	put(t, store, "m/key")
+	var told []int
+	counting := kv.Instrument(store, func(_ context.Context, call kv.Call) { told = append(told, call.Told) })
+	c := router(t, open(t), counting, open(t))
+	c.WatchKey(t.Context(), "m/key", func(any) bool { return false })
+	for ev := range c.Events(t.Context(), "m/key", kv.OneKey()) {
+		if ev.Kind == kv.Synced {
+			break
+		}
+	}
+	if !slices.Equal(told, []int{1, 1}) {
+		t.Errorf("two watches of one key were told %d keys, want one each", told)
+	}
+}
+
 // resetting is a store whose watch loses its place whenever something is sent.
 type resetting struct {
 	*memkv.Client
 	resets chan struct{}
 }
 
-func (r resetting) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event, error] {
+func (r resetting) Events(ctx context.Context, prefix string, opts ...kv.EventsOption) iter.Seq2[kv.Event, error] {
 	return func(yield func(kv.Event, error) bool) {
-		for ev, err := range r.Client.Events(ctx, prefix) {
+		for ev, err := range r.Client.Events(ctx, prefix, opts...) {
 			if !yield(ev, err) {
 				return
 			}
@@ -220,7 +242,7 @@ func TestAResetOfOneStoreTellsAllAnew(t *testing.T) {
 // silent is a store whose watch says nothing until ctx ends.
 type silent struct{ *memkv.Client }
 
-func (silent) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event, error] {
+func (silent) Events(ctx context.Context, prefix string, _ ...kv.EventsOption) iter.Seq2[kv.Event, error] {
 	return func(yield func(kv.Event, error) bool) {
 		<-ctx.Done()
 		yield(kv.Event{}, kv.Wrap("watch", prefix, kv.Ended(ctx)))

@@ -8,14 +8,9 @@ import (
 	"github.com/starlingkv/starling/kv"
 )
 
-// WatchKey is part of [kv.Client]. It watches the keys that begin with key, of which the store tells each change: the
-// optional interfaces have no watch of a single key.
+// WatchKey is part of [kv.Client].
 func (c *Client) WatchKey(ctx context.Context, key string, f func(any) bool) {
-	if kv.CheckKey(key) != nil {
-		c.For(key).WatchKey(ctx, key, f) // ends at once
-		return
-	}
-	c.kit.TellKey(key, c.kit.Watching(as[kv.Watcher](c.For(key)).Events(ctx, key)), f)
+	c.kit.TellKey(key, c.Events(ctx, key, kv.OneKey()), f)
 }
 
 // WatchPrefix is part of [kv.Client].
@@ -24,13 +19,18 @@ func (c *Client) WatchPrefix(ctx context.Context, prefix string, f func(string, 
 }
 
 // Events is part of [kv.Watcher]. When one of several stores loses its place, all tell their state anew.
-func (c *Client) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event, error] {
+func (c *Client) Events(ctx context.Context, prefix string, opts ...kv.EventsOption) iter.Seq2[kv.Event, error] {
+	sel, err := kv.EventsSelection(prefix, opts...)
+	if sel.Key != "" || err != nil {
+		return c.kit.Watching(as[kv.Watcher](c.For(prefix)).Events(ctx, prefix, opts...))
+	}
 	ps := c.parts(prefix)
 	if len(ps) == 1 {
-		return c.kit.Watching(as[kv.Watcher](ps[0].Client).Events(ctx, prefix))
+		return c.kit.Watching(as[kv.Watcher](ps[0].Client).Events(ctx, prefix, opts...))
 	}
 	return c.kit.Watching(func(yield func(kv.Event, error) bool) {
-		for watchOnce(ctx, prefix, ps, yield) == again {
+		w := watch{prefix: prefix, opts: opts, parts: ps}
+		for w.once(ctx, yield) == again {
 			if !yield(kv.Event{Kind: kv.Reset}, nil) {
 				return
 			}
@@ -60,19 +60,26 @@ type funnel struct {
 	gone   chan struct{}
 }
 
-// watchOnce tells the initial state of all parts in key order, Synced, and then their changes as they come, until one of
+// watch is a watch of several parts.
+type watch struct {
+	prefix string
+	opts   []kv.EventsOption
+	parts  []part
+}
+
+// once tells the initial state of all parts in key order, Synced, and then their changes as they come, until one of
 // them is reset.
-func watchOnce(ctx context.Context, prefix string, ps []part, yield func(kv.Event, error) bool) ending {
+func (w watch) once(ctx context.Context, yield func(kv.Event, error) bool) ending {
 	ctx, cancel := context.WithCancel(ctx)
 	f := funnel{live: make(chan told), broken: make(chan told), gone: make(chan struct{})}
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
 	defer close(f.gone)
-	initial := make([]iter.Seq2[kv.Event, error], 0, len(ps))
-	for _, p := range ps {
+	initial := make([]iter.Seq2[kv.Event, error], 0, len(w.parts))
+	for _, p := range w.parts {
 		state := make(chan told)
-		running.Go(func() { p.tell(ctx, state, f) })
+		running.Go(func() { w.tell(ctx, p, state, f) })
 		initial = append(initial, f.until(state))
 	}
 	for ev, err := range merge(initial, func(ev kv.Event) string { return ev.Key }) {
@@ -80,7 +87,7 @@ func watchOnce(ctx context.Context, prefix string, ps []part, yield func(kv.Even
 			return again
 		}
 		if ev.Key == "" {
-			err = about(prefix, err)
+			err = about(w.prefix, err)
 		}
 		if !yield(ev, err) || ev.Key == "" {
 			return over
@@ -99,16 +106,16 @@ func watchOnce(ctx context.Context, prefix string, ps []part, yield func(kv.Even
 			if t.event.Kind == kv.Reset {
 				return again
 			}
-			yield(t.event, about(prefix, t.err))
+			yield(t.event, about(w.prefix, t.err))
 			return over
 		}
 	}
 }
 
-// tell sends the part's state up to its Synced to state and closes that, and what comes afterwards to the funnel.
-func (p part) tell(ctx context.Context, state chan told, f funnel) {
+// tell sends a part's state up to its Synced to state and closes that, and what comes afterwards to the funnel.
+func (w watch) tell(ctx context.Context, p part, state chan told, f funnel) {
 	out := state
-	for ev, err := range as[kv.Watcher](p.Client).Events(ctx, p.prefix) {
+	for ev, err := range as[kv.Watcher](p.Client).Events(ctx, p.prefix, w.opts...) {
 		to := out
 		switch {
 		case ev.Key != "" && !p.owns(ev.Key):

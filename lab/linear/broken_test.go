@@ -73,10 +73,10 @@ func (b *broken) Put(ctx context.Context, key string, v any, opts ...kv.PutOptio
 	return b.Client.Put(ctx, key, v, opts...)
 }
 
-func (b *broken) Events(ctx context.Context, prefix string) iter.Seq2[kv.Event, error] {
+func (b *broken) Events(ctx context.Context, prefix string, opts ...kv.EventsOption) iter.Seq2[kv.Event, error] {
 	return func(yield func(kv.Event, error) bool) {
 		var first *kv.Event
-		for ev, err := range b.Client.Events(ctx, prefix) {
+		for ev, err := range b.Client.Events(ctx, prefix, opts...) {
 			if b.fault == deaf && ev.Key != "" && ev.Key < linear.Key(6) {
 				continue
 			}
