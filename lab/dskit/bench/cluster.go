@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -116,14 +115,21 @@ func (c cluster) converge(r *Report) error {
 	time.Sleep(quietTime)
 	share := float64(lasted) / float64(time.Since(from)) // probes are no part of an update
 	idle, idleUsed := c.traffic(), cpu()-busy
+	trip, err := roundTrip()
+	if err != nil {
+		return err
+	}
+	deepest, others := hops(len(c))*trip, float64(len(c)-1)
 	name := func(what string) string { return fmt.Sprintf("converge, %d nodes: %s", len(c), what) }
-	r.add(name("half of the nodes"), Nanoseconds, quantile(half, .5))
-	r.add(name("99 % of all (node, update)"), Nanoseconds, quantile(each, .99))
-	r.add(name("all nodes, median"), Nanoseconds, quantile(all, .5))
-	r.add(name("all nodes, p90"), Nanoseconds, quantile(all, .9))
-	r.add(name("packets per update"), Count, (traffic.Packets-sent.Packets-share*(idle.Packets-quiet.Packets))/updates)
-	r.add(name("bytes in packets per update"), Bytes, (traffic.Bytes-sent.Bytes-share*(idle.Bytes-quiet.Bytes))/updates)
-	r.add(name("processor time per update, all nodes"), Nanoseconds, (float64(used)-share*float64(idleUsed))/updates)
+	r.add(name("half of the nodes"), Nanoseconds, quantile(half, .5)).Limit = deepest
+	r.add(name("99 % of all (node, update)"), Nanoseconds, quantile(each, .99)).Limit = deepest
+	r.add(name("all nodes, median"), Nanoseconds, quantile(all, .5)).Limit = deepest
+	r.add(name("all nodes, p90"), Nanoseconds, quantile(all, .9)).Limit = deepest
+	r.add(name("packets per update"), Count, (traffic.Packets-sent.Packets-share*(idle.Packets-quiet.Packets))/updates).Limit = others
+	r.add(name("bytes in packets per update"), Bytes, (traffic.Bytes-sent.Bytes-share*(idle.Bytes-quiet.Bytes))/updates).
+		Limit = others * content([]string{smallKey})
+	r.add(name("processor time per update, all nodes"), Nanoseconds, (float64(used)-share*float64(idleUsed))/updates).
+		Limit = others * trip / 2
 	return r.agreed(c.readers()...)
 }
 
@@ -185,61 +191,4 @@ func (a *race) await(u int, limit time.Duration) []time.Duration {
 	}
 	slices.Sort(took)
 	return took
-}
-
-// joinLimit has room for a store that gives up and tries again later.
-const joinLimit = 5 * time.Minute
-
-// join takes the time from starting a fresh node to its having every key of the
-// one node that it joins.
-func join(s System, r *Report) error {
-	keys := Keys("tenants/", manyKeys)
-	old, err := loaded(s, keys)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = old.Close() }()
-	busy, from := cpu(), time.Now()
-	fresh, err := s.Start("fresh", old.Addr())
-	if err != nil {
-		return err
-	}
-	defer func() { _ = fresh.Close() }()
-	if !await(joinLimit, func() bool { return fresh.Keys() == len(keys) }) {
-		return fmt.Errorf("%d of %d keys after %v", fresh.Keys(), len(keys), joinLimit)
-	}
-	r.add("join until all of 100,000 keys are there", Nanoseconds, float64(time.Since(from)))
-	time.Sleep(5 * time.Second) // what joining set off is a part of its price
-	r.add("join, processor time of both until 5 s after", Nanoseconds, float64(cpu()-busy))
-	return r.agreed(old, fresh)
-}
-
-// memoryByGossip takes what a key costs a node that got it by gossip: 20 bytes
-// with a value of 100 bytes, 10,000 of them, half of what both nodes hold.
-func memoryByGossip(s System, r *Report) error {
-	const n = 10_000
-	keys := Keys("registry/zone/", n)
-	c, err := assemble(s, 2)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = c.close() }()
-	before, goroutines := heap(), runtime.NumGoroutine()
-	for i, k := range keys {
-		v := Value(k, 1)
-		if err := c[0].CAS(k, func([]byte) []byte { return v }); err != nil {
-			return err
-		}
-		if i%100 == 99 && !await(lastWait, func() bool { return c[1].Keys() > i-200 }) {
-			return fmt.Errorf("%d of %d keys came", c[1].Keys(), i)
-		}
-	}
-	if !await(joinLimit, func() bool { return c[1].Keys() == n }) {
-		return fmt.Errorf("%d of %d keys came", c[1].Keys(), n)
-	}
-	after, more := heap(), runtime.NumGoroutine()
-	runtime.KeepAlive(keys)
-	r.add("heap per key that was written or came by gossip", Bytes, (after-before)/n/2)
-	r.add("goroutines more on both nodes, after 10,000 keys", Count, float64(max(0, more-goroutines)))
-	return r.agreed(c.readers()...)
 }

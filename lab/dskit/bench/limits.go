@@ -1,8 +1,8 @@
 package bench
 
 import (
-	"fmt"
 	"io"
+	"math"
 	"net"
 	"sync/atomic"
 	"time"
@@ -10,40 +10,23 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// limits are what the hardware and the simplest code allow for some of the
-// lines, measured in the same run: nothing can be faster. They are the same for
-// every store, and their own table says how far starling is from them.
-func limits(_ System, r *Report) error {
-	keys := Keys("tenants/", manyKeys)
-	index := make(map[string][]byte, len(keys))
+// What follows is what the hardware and the simplest code allow: no store at
+// all. A line stands beside the one of them that it could at best come down to.
+
+// readLimit is an atomic load and a read of a map of n keys.
+func readLimit(n int) float64 {
+	keys, index := Keys("tenants/", n), make(map[string][]byte, n)
 	for _, k := range keys {
 		index[k] = Value(k, 1)
 	}
 	var root atomic.Pointer[map[string][]byte]
 	root.Store(&index)
-	i, wrong := 0, 0
-	took, _ := perCall(func() {
-		if i++; len((*root.Load())[keys[i*7919%len(keys)]]) != ValueSize {
-			wrong++
-		}
-	})
-	if wrong > 0 {
-		return errWrong
+	i, bytes := 0, 0
+	c := perCall(func() { i++; bytes += len((*root.Load())[keys[i*7919%len(keys)]]) })
+	if bytes == 0 {
+		panic("the map read nothing")
 	}
-	r.add("limit of Get: an atomic load and a map read", Nanoseconds, took)
-	tree := btree.NewBTreeG(func(a, b pair) bool { return a.key < b.key })
-	for _, k := range keys {
-		tree.Set(pair{k, index[k]})
-	}
-	took, _ = perCall(func() { i++; k := keys[i*7919%len(keys)]; tree.Set(pair{k, index[k]}) })
-	r.add("limit of a merge: Set of a B-tree of 100,000", Nanoseconds, took)
-	took, err := roundTrip()
-	if err != nil {
-		return err
-	}
-	r.add("limit of a reconciliation in sync: one round trip of 64 B over loopback", Nanoseconds, took)
-	r.State = fmt.Sprint(len(keys), " keys")
-	return nil
+	return c.took
 }
 
 type pair struct {
@@ -51,28 +34,100 @@ type pair struct {
 	value []byte
 }
 
-// roundTrip is the time of 64 bytes there and back.
-func roundTrip() (float64, error) {
+// ordered is a B-tree of the keys.
+func ordered(keys []string) *btree.BTreeG[pair] {
+	t := btree.NewBTreeG(func(a, b pair) bool { return a.key < b.key })
+	for _, k := range keys {
+		t.Set(pair{k, Value(k, 1)})
+	}
+	return t
+}
+
+// setLimit is one Set of a B-tree of n keys.
+func setLimit(n int) float64 {
+	keys := Keys("tenants/", n)
+	tree, value, i := ordered(keys), Value("", 2), 0
+	return perCall(func() { i++; tree.Set(pair{keys[i*7919%len(keys)], value}) }).took
+}
+
+// scanLimit is reading m neighbours in a B-tree of n keys into a slice.
+func scanLimit(n, m int) float64 {
+	keys := Keys("tenants/", n)
+	tree, got := ordered(keys), 0
+	c := perCall(func() {
+		some := make([]string, 0, m)
+		tree.Ascend(pair{key: keys[n/2]}, func(p pair) bool {
+			some = append(some, p.key)
+			return len(some) < m
+		})
+		got += len(some)
+	})
+	if got == 0 {
+		panic("the tree read nothing")
+	}
+	return c.took
+}
+
+// handOver is handing a pointer over a channel to n goroutines that wait for it,
+// until each has said that it has it.
+func handOver(n int) float64 {
+	wake, done := make([]chan *Instance, n), make(chan *Instance, n)
+	for i := range wake {
+		wake[i] = make(chan *Instance)
+		go func() {
+			for in := range wake[i] {
+				done <- in
+			}
+		}()
+	}
+	in := new(Instance)
+	c := perCall(func() {
+		for _, w := range wake {
+			w <- in
+		}
+		for range wake {
+			<-done
+		}
+	})
+	for _, w := range wake {
+		close(w)
+	}
+	return c.took
+}
+
+// loopback connects to something that serves the other end of the connection.
+func loopback(serve func(c net.Conn)) (net.Conn, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer func() { _ = l.Close() }()
+	accepted := make(chan struct{})
 	go func() {
 		c, err := l.Accept()
+		close(accepted)
 		if err != nil {
 			return // the other side says why
 		}
 		defer func() { _ = c.Close() }()
-		_, _ = io.Copy(c, c)
+		serve(c)
 	}()
 	c, err := net.DialTimeout("tcp", l.Addr().String(), time.Second)
+	if err == nil {
+		<-accepted
+	}
+	return c, err
+}
+
+// roundTrip is the time of 64 bytes over loopback, there and back.
+func roundTrip() (float64, error) {
+	c, err := loopback(func(c net.Conn) { _, _ = io.Copy(c, c) })
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = c.Close() }()
 	b, failed := make([]byte, 64), error(nil)
-	took, _ := perCall(func() {
+	cost := perCall(func() {
 		if _, err := c.Write(b); err != nil {
 			failed = err
 		}
@@ -80,5 +135,43 @@ func roundTrip() (float64, error) {
 			failed = err
 		}
 	})
-	return took, failed
+	return cost.took, failed
+}
+
+// carried is what carrying bytes over loopback, one way, takes on the clock and of
+// the processors, in nanoseconds.
+type carried struct{ took, used float64 }
+
+// carry writes so many bytes into a connection that somebody reads.
+func carry(bytes float64) (carried, error) {
+	read := make(chan error, 1)
+	c, err := loopback(func(c net.Conn) {
+		_, err := io.CopyN(io.Discard, c, int64(bytes))
+		read <- err
+	})
+	if err != nil {
+		return carried{}, err
+	}
+	defer func() { _ = c.Close() }()
+	b := make([]byte, 64<<10)
+	busy, from := cpu(), time.Now()
+	for left := int(bytes); left > 0; left -= len(b) {
+		if _, err := c.Write(b[:min(left, len(b))]); err != nil {
+			return carried{}, err
+		}
+	}
+	err = <-read
+	return carried{took: float64(time.Since(from)), used: float64(cpu() - busy)}, err
+}
+
+// hops is how many members pass on a write until n have it, if each passes it on to
+// four.
+func hops(n int) float64 { return math.Ceil(math.Log2(float64(n)) / 2) }
+
+// content is the bytes of the keys and their values.
+func content(keys []string) (sum float64) {
+	for _, k := range keys {
+		sum += float64(len(k) + ValueSize)
+	}
+	return sum
 }

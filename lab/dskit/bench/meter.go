@@ -16,9 +16,12 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// perCall calls f for about half a second and returns what one call took on the
-// clock, and the bytes it allocated.
-func perCall(f func()) (took, allocated float64) {
+// cost is what one call takes: nanoseconds on the clock and of all processors, and
+// what it allocates.
+type cost struct{ took, used, bytes, allocs float64 }
+
+// perCall calls f for about half a second and returns what one call cost.
+func perCall(f func()) cost {
 	const (
 		warm = 100 * time.Millisecond
 		long = 500 * time.Millisecond
@@ -31,13 +34,18 @@ func perCall(f func()) (took, allocated float64) {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	from := time.Now()
+	busy, from := cpu(), time.Now()
 	for range n {
 		f()
 	}
-	passed := time.Since(from)
+	passed, used := time.Since(from), cpu()-busy
 	runtime.ReadMemStats(&after)
-	return float64(passed) / float64(n), float64(after.TotalAlloc-before.TotalAlloc) / float64(n)
+	return cost{
+		took:   float64(passed) / float64(n),
+		used:   float64(used) / float64(n),
+		bytes:  float64(after.TotalAlloc-before.TotalAlloc) / float64(n),
+		allocs: float64(after.Mallocs-before.Mallocs) / float64(n),
+	}
 }
 
 // heap is what lives in the heap.

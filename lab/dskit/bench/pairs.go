@@ -6,56 +6,86 @@ import (
 	"time"
 )
 
+// differing is how many of the keys differ in the second part of reconcile.
+const differing = 100
+
 // reconcile lets two replicas compare their states, at first when they are equal
 // and then when one of them has a few newer values.
 func reconcile(s System, r *Report) error {
-	keys := Keys("tenants/", manyKeys)
 	p, err := s.Pair()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = p.Close() }()
+	keys := Keys("tenants/", manyKeys)
 	if err := p.Load(keys, 1); err != nil {
 		return err
 	}
-	if err := exchanges(p, r, "100,000 keys in sync", func(int) error { return nil }); err != nil {
+	trip, err := roundTrip()
+	if err != nil {
 		return err
 	}
-	const differing = 100
-	changed := make([]string, differing)
-	if err := exchanges(p, r, "100 of 100,000 keys differ", func(round int) error {
-		for i := range changed {
-			changed[i] = keys[(i*997+round*31)%len(keys)]
-		}
-		return p.Change(changed, round+2)
-	}); err != nil {
+	same, err := inSync(p)
+	if err != nil {
 		return err
 	}
+	same.add(r, "100,000 keys in sync", exchanged{took: trip, used: trip})
+	apart, err := afterChange(p, keys)
+	if err != nil {
+		return err
+	}
+	sets := trip + differing*setLimit(manyKeys)
+	apart.add(r, "100 of 100,000 keys differ", exchanged{bytes: content(keys[:differing]), took: sets, used: sets})
 	both := p.Replicas()
 	return r.agreed(both[0], both[1])
 }
 
-// exchanges runs exchanges, each after its preparation, and reports the medians.
-func exchanges(p Pair, r *Report, what string, prepare func(round int) error) error {
+// inSync is an exchange between equals.
+func inSync(p Pair) (exchanged, error) {
+	return exchanges(p, func(int) error { return nil })
+}
+
+// afterChange is an exchange after one side wrote some of the keys.
+func afterChange(p Pair, keys []string) (exchanged, error) {
+	changed := make([]string, differing)
+	return exchanges(p, func(round int) error {
+		for i := range changed {
+			changed[i] = keys[(i*997+round*31)%len(keys)]
+		}
+		return p.Change(changed, round+2)
+	})
+}
+
+// exchanged is what an exchange took, in medians.
+type exchanged struct{ bytes, took, used, legs float64 }
+
+func (x exchanged) add(r *Report, what string, limit exchanged) {
+	name := func(figure string) string { return fmt.Sprintf("reconciliation, %s: %s", what, figure) }
+	r.add(name("bytes"), Bytes, x.bytes).Limit = limit.bytes
+	r.add(name("time without a network"), Nanoseconds, x.took).Limit = limit.took
+	r.add(name("processor time of both"), Nanoseconds, x.used).Limit = limit.used
+	r.add(name("legs"), Count, x.legs)
+}
+
+// exchanges runs exchanges, each after its preparation.
+func exchanges(p Pair, prepare func(round int) error) (exchanged, error) {
 	const rounds = 9
 	var used, took []time.Duration
 	var bytes, legs []int
 	for round := range rounds {
 		if err := prepare(round); err != nil {
-			return err
+			return exchanged{}, err
 		}
 		runtime.GC() // garbage of the preparation is not the exchange's
 		busy, from := cpu(), time.Now()
 		x, err := p.Exchange()
 		if err != nil {
-			return err
+			return exchanged{}, err
 		}
 		took, used = append(took, time.Since(from)), append(used, cpu()-busy)
 		bytes, legs = append(bytes, x.Bytes), append(legs, x.Legs)
 	}
-	r.add(fmt.Sprintf("reconciliation, %s: bytes", what), Bytes, quantile(bytes, .5))
-	r.add(fmt.Sprintf("reconciliation, %s: time without a network", what), Nanoseconds, quantile(took, .5))
-	r.add(fmt.Sprintf("reconciliation, %s: processor time of both", what), Nanoseconds, quantile(used, .5))
-	r.add(fmt.Sprintf("reconciliation, %s: legs", what), Count, quantile(legs, .5))
-	return nil
+	return exchanged{
+		bytes: quantile(bytes, .5), took: quantile(took, .5), used: quantile(used, .5), legs: quantile(legs, .5),
+	}, nil
 }

@@ -7,9 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
-	"time"
 )
 
 // An Instance is one row of a registry: what a hash ring keeps of each of its
@@ -24,24 +22,46 @@ type Instance struct {
 // InstanceID names the i-th instance.
 func InstanceID(i int) string { return fmt.Sprintf("ingester-zone-%c-%d", 'a'+i%3, i) }
 
+// InstanceIDs names the first n instances.
+func InstanceIDs(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = InstanceID(i)
+	}
+	return ids
+}
+
 // MakeInstance makes the i-th instance, as it was seen at the tick.
 func MakeInstance(i, tokens int, tick int64) Instance {
-	rng := rand.New(rand.NewPCG(1, uint64(i)))
-	in := Instance{
+	return Instance{
 		Seen: SeenAt(tick), Addr: fmt.Sprintf("10.%d.%d.%d:9095", i>>16&255, i>>8&255, i&255),
-		Zone: fmt.Sprintf("zone-%c", 'a'+i%3), Tokens: make([]uint32, tokens),
+		Zone: fmt.Sprintf("zone-%c", 'a'+i%3), Tokens: makeTokens(i, tokens),
 	}
-	for k := range in.Tokens {
-		// The low 13 bits are the instance: no two instances share a token.
-		in.Tokens[k] = rng.Uint32()&^0x1fff | uint32(i)&0x1fff
+}
+
+// maxInstances is how many instances can have tokens that none of them share: the
+// low bits of a token are the instance.
+const maxInstances = 1 << 20
+
+func makeTokens(i, n int) []uint32 {
+	rng, tokens := rand.New(rand.NewPCG(1, uint64(i))), make([]uint32, 0, n)
+	for len(tokens) < n {
+		for range n - len(tokens) {
+			tokens = append(tokens, rng.Uint32()&^(maxInstances-1)|uint32(i))
+		}
+		slices.Sort(tokens)
+		tokens = slices.Compact(tokens)
 	}
-	slices.Sort(in.Tokens)
-	in.Tokens = slices.Compact(in.Tokens)
-	return in
+	return tokens
 }
 
 // SeenAt is the timestamp, in seconds, of a heartbeat.
 func SeenAt(tick int64) int64 { return 1_700_000_000 + tick }
+
+// A Table is what a registry holds, in hand.
+type Table interface {
+	Get(id string) (Instance, bool)
+}
 
 // A Registry is a running node that holds one table of instances under one key.
 type Registry interface {
@@ -52,13 +72,12 @@ type Registry interface {
 	Fill(n, tokens int) error
 	// Len is how many instances the table has.
 	Len() int
-	// Row gets the table and reads one instance of it.
-	Row(i int) (Instance, bool)
+	// Open gets the table.
+	Open() Table
 	// Heartbeat writes the tick of one instance by CAS.
-	Heartbeat(i int, tick int64) error
-	// Watch tells of each change with the table in hand: seen reads one instance of
-	// it. It blocks until ctx ends.
-	Watch(ctx context.Context, f func(seen func(i int) int64))
+	Heartbeat(id string, tick int64) error
+	// Watch tells of each change with the table in hand. It blocks until ctx ends.
+	Watch(ctx context.Context, f func(t Table))
 	// WatchOther watches a key that does not change, until ctx ends.
 	WatchOther(ctx context.Context, key string)
 	Close() error
@@ -77,7 +96,7 @@ type Receiver interface {
 	Packets(beats []Beat, per int) []func()
 	// Settle returns when all that was delivered is applied, or lost.
 	Settle()
-	Row(i int) (Instance, bool)
+	Open() Table
 	Close() error
 }
 
@@ -88,32 +107,37 @@ const (
 	RegistryKey = "collectors/ring"
 )
 
-// rows reads one instance of a table.
-type rows interface{ Row(i int) (Instance, bool) }
+// opener is whatever holds a table.
+type opener interface{ Open() Table }
 
-// registered notes what the tables hold, and fails if they differ.
-func (r *Report) registered(n int, tables ...rows) error {
-	for i, t := range tables {
-		h := sha256.New()
-		for k := range n {
-			in, ok := t.Row(k)
-			if !ok {
-				return fmt.Errorf("replica %d has no instance %d", i, k)
-			}
-			fmt.Fprintf(h, "%d %s %s %d ", in.Seen, in.Addr, in.Zone, len(in.Tokens))
-			for _, tok := range in.Tokens {
-				h.Write(binary.BigEndian.AppendUint32(nil, tok))
-			}
+// registered notes what the tables hold, beside what was noted before, and fails if
+// they differ.
+func (r *Report) registered(ids []string, tables ...opener) error {
+	states := make([]string, len(tables))
+	for i, o := range tables {
+		state, err := tableState(ids, o.Open())
+		if err != nil {
+			return fmt.Errorf("replica %d: %w", i, err)
 		}
-		state := fmt.Sprintf("%d instances %s", n, hex.EncodeToString(h.Sum(nil)[:8]))
-		if i == 0 && r.State == "" {
-			r.State = state
+		states[i] = state
+	}
+	return r.note(states)
+}
+
+// tableState is a hash of all that a table holds.
+func tableState(ids []string, table Table) (string, error) {
+	h := sha256.New()
+	for _, id := range ids {
+		in, ok := table.Get(id)
+		if !ok {
+			return "", fmt.Errorf("no instance %s", id)
 		}
-		if state != r.State {
-			return fmt.Errorf("replica %d holds %s, others %s", i, state, r.State)
+		fmt.Fprintf(h, "%d %s %s %d ", in.Seen, in.Addr, in.Zone, len(in.Tokens))
+		for _, tok := range in.Tokens {
+			h.Write(binary.BigEndian.AppendUint32(nil, tok))
 		}
 	}
-	return nil
+	return fmt.Sprintf("%d instances %s", len(ids), hex.EncodeToString(h.Sum(nil)[:8])), nil
 }
 
 // filled starts a lone node with a table.
@@ -131,177 +155,4 @@ func filled(s System, n, tokens int) (Registry, error) {
 		return nil, fmt.Errorf("%d instances after filling in %d", got, n)
 	}
 	return reg, nil
-}
-
-// registry is what the owner of a table does on his own node.
-func registry(s System, r *Report) error {
-	reg, err := filled(s, tableRows, tableTokens)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = reg.Close() }()
-	i, wrong := 0, 0
-	took, allocated := perCall(func() {
-		i++
-		if in, ok := reg.Row(i * 997 % tableRows); !ok || in.Seen != SeenAt(1) {
-			wrong++
-		}
-	})
-	if wrong > 0 {
-		return errWrong
-	}
-	r.add("registry of 5,000 x 512 tokens: Get, and one instance of it", Nanoseconds, took)
-	r.add("registry, Get: allocated", Bytes, allocated)
-	tick, failed := int64(1), error(nil)
-	beat := func() {
-		tick++
-		if err := reg.Heartbeat(7, tick); err != nil {
-			failed = err
-		}
-	}
-	took, allocated = perCall(beat)
-	r.add("registry, heartbeat by CAS", Nanoseconds, took)
-	r.add("registry, heartbeat by CAS: allocated", Bytes, allocated)
-	for _, watchers := range []int{1, 10} {
-		took, err := told(reg, watchers, &tick)
-		if err != nil {
-			return err
-		}
-		r.add(fmt.Sprintf("registry, from the CAS to %d watchers with the value in hand", watchers), Nanoseconds, took)
-	}
-	const idle = 10_000
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	for i := range idle {
-		go reg.WatchOther(ctx, fmt.Sprintf("elsewhere/%d", i))
-	}
-	time.Sleep(time.Second) // they register
-	took, _ = perCall(beat)
-	r.add("registry, heartbeat by CAS beside 10,000 idle watchers", Nanoseconds, took)
-	if failed != nil {
-		return failed
-	}
-	// The last write is the same in every store, however many there were.
-	if err := reg.Heartbeat(7, 1<<28); err != nil {
-		return err
-	}
-	return r.registered(tableRows, reg)
-}
-
-// told is the median of the time from a CAS to the last watcher's having it.
-func told(reg Registry, watchers int, tick *int64) (float64, error) {
-	const rounds = 101
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	seen := make([]chan int64, watchers)
-	for i := range seen {
-		seen[i] = make(chan int64, 16)
-		go reg.Watch(ctx, func(at func(int) int64) {
-			select {
-			case seen[i] <- at(7):
-			case <-ctx.Done():
-			}
-		})
-	}
-	// Not every store tells a new watcher the present value: write until all watch.
-	for i := 0; i < len(seen); {
-		*tick++
-		if err := reg.Heartbeat(7, *tick); err != nil {
-			return 0, err
-		}
-		select {
-		case <-seen[i]:
-			i++
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-	took := make([]time.Duration, 0, rounds)
-	for range rounds {
-		*tick++
-		from := time.Now()
-		if err := reg.Heartbeat(7, *tick); err != nil {
-			return 0, err
-		}
-		for _, c := range seen {
-			for <-c < SeenAt(*tick) {
-			}
-		}
-		took = append(took, time.Since(from))
-	}
-	return quantile(took, .5), nil
-}
-
-// receive is what a node does with heartbeats of its peers.
-func receive(s System, r *Report) error {
-	rec, err := s.Receiver(tableRows, tableTokens)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rec.Close() }()
-	tick := int64(1)
-	next := func(n int) []Beat {
-		tick++
-		beats := make([]Beat, n)
-		for i := range beats {
-			beats[i] = Beat{Instance: i, Tick: tick}
-		}
-		return beats
-	}
-	one := func(n int) []Beat {
-		beats := make([]Beat, n)
-		for i := range beats {
-			tick++
-			beats[i] = Beat{Instance: 7, Tick: tick}
-		}
-		return beats
-	}
-	r.add("heartbeat from a peer, always the same, through parse and merge: processor time", Nanoseconds, perBeat(rec, one, 1))
-	r.add("heartbeat from a peer, each another: processor time", Nanoseconds, perBeat(rec, next, 1))
-	r.add("heartbeat from a peer, 20 in a packet: processor time", Nanoseconds, perBeat(rec, next, 20))
-	const flood = 4000
-	beats := next(flood)
-	for _, deliver := range rec.Packets(beats, 1) {
-		deliver()
-	}
-	rec.Settle()
-	lost := 0
-	for _, b := range beats {
-		if in, _ := rec.Row(b.Instance); in.Seen < SeenAt(b.Tick) {
-			lost++
-		}
-	}
-	r.add("heartbeats lost of 4,000 received at once", Count, float64(lost))
-	tick = 1 << 28
-	paced(rec, next(tableRows), 1)
-	return r.registered(tableRows, rec)
-}
-
-// inFlight is how many heartbeats are under way at most, so that none is lost.
-const inFlight = 256
-
-func paced(rec Receiver, beats []Beat, per int) {
-	for some := range slices.Chunk(beats, inFlight/per*per) {
-		for _, deliver := range rec.Packets(some, per) {
-			deliver()
-		}
-		rec.Settle()
-	}
-}
-
-// perBeat is the processor time of one heartbeat, without that of making packets.
-func perBeat(rec Receiver, make func(n int) []Beat, per int) float64 {
-	const rounds, each = 10, 200
-	used, n := time.Duration(0), 0
-	for range rounds {
-		beats := make(each)
-		packets := rec.Packets(beats, per)
-		runtime.GC() // garbage of the preparation is not the merge's
-		from := cpu()
-		for _, deliver := range packets {
-			deliver()
-		}
-		rec.Settle()
-		used, n = used+cpu()-from, n+len(beats)
-	}
-	return float64(used) / float64(n)
 }

@@ -26,6 +26,13 @@ type Row struct {
 	Name  string  `json:"name"`
 	Unit  Unit    `json:"unit"`
 	Value float64 `json:"value"`
+	// Limit is what this machine allows the simplest code for the same, measured in
+	// the same process; 0: nothing was measured.
+	Limit float64 `json:"limit,omitempty"`
+	// Tenth is the same figure with a tenth of the cells; 0: it was not taken.
+	Tenth float64 `json:"tenth,omitempty"`
+	// Fails says why there is no figure.
+	Fails string `json:"fails,omitempty"`
 }
 
 // Unit says what a figure counts.
@@ -35,73 +42,35 @@ type Unit string
 const (
 	Nanoseconds Unit = "ns"
 	Bytes       Unit = "B"
+	Percent     Unit = "%"
 	Count       Unit = ""
 )
 
-func (r *Report) add(name string, unit Unit, value float64) {
+// add appends a row, and returns it for what else is known of it.
+func (r *Report) add(name string, unit Unit, value float64) *Row {
 	r.Rows = append(r.Rows, Row{Name: name, Unit: unit, Value: value})
+	return &r.Rows[len(r.Rows)-1]
 }
 
-// agreed notes what the replicas hold, and fails if they differ.
+// agreed notes what the replicas hold, beside what was noted before, and fails if
+// they differ.
 func (r *Report) agreed(replicas ...Reader) error {
+	states := make([]string, len(replicas))
 	for i, n := range replicas {
-		state := State(n)
-		if i == 0 && r.State == "" {
-			r.State = state
-		}
-		if state != r.State {
-			return fmt.Errorf("replica %d holds %s, others %s", i, state, r.State)
+		states[i] = State(n)
+	}
+	return r.note(states)
+}
+
+// note takes the states of replicas that should be alike.
+func (r *Report) note(states []string) error {
+	for i, state := range states {
+		if state != states[0] {
+			return fmt.Errorf("replica %d holds %s, others %s", i, state, states[0])
 		}
 	}
+	r.State = strings.TrimSpace(r.State + " " + states[0])
 	return nil
-}
-
-// A topic is one kind of work.
-type topic struct {
-	name string
-	run  func(s System, r *Report) error
-}
-
-// topics are in the order of the table.
-func topics() []topic {
-	return []topic{
-		{"get", get},
-		{"cas", cas},
-		{"list", list},
-		{"reconcile", reconcile},
-		{"registry", registry},
-		{"receive", receive},
-		{"limits", limits},
-		{"memory", memory},
-		{"memory-gossip", memoryByGossip},
-		{"join", join},
-		{"burst", burst},
-		{"converge-8", converge(8)},
-		{"converge-16", converge(16)},
-		{"converge-32", converge(32)},
-		{"converge-64", converge(64)},
-		{"heartbeat", heartbeat},
-		{"load-16", load},
-	}
-}
-
-// Topics are the names that Main knows.
-func Topics() []string {
-	var names []string
-	for _, t := range topics() {
-		names = append(names, t.name)
-	}
-	return names
-}
-
-// Long reports whether a topic takes a minute or more, and the medians of many
-// updates itself.
-func Long(topic string) bool {
-	switch topic {
-	case "burst", "heartbeat", "load-16", "memory-gossip":
-		return true
-	}
-	return strings.HasPrefix(topic, "converge")
 }
 
 // Main plays the topic that the command line names, prints the Report as JSON, and
@@ -141,8 +110,8 @@ func built() string {
 }
 
 func play(s System, r *Report, profile string) error {
-	for _, t := range topics() {
-		if t.name != r.Topic {
+	for _, t := range Topics() {
+		if t.Name != r.Topic {
 			continue
 		}
 		if profile == "" {
@@ -159,5 +128,5 @@ func play(s System, r *Report, profile string) error {
 		defer pprof.StopCPUProfile()
 		return t.run(s, r)
 	}
-	return fmt.Errorf("no such topic: want one of %q", Topics())
+	return fmt.Errorf("no such topic: want one of %q", Names())
 }

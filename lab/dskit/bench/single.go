@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 )
@@ -37,7 +36,7 @@ func get(s System, r *Report) error {
 	}
 	defer func() { _ = n.Close() }()
 	wrong, i := 0, 0
-	took, allocated := perCall(func() {
+	c := perCall(func() {
 		if i++; len(n.Get(keys[i*7919%len(keys)])) != ValueSize {
 			wrong++
 		}
@@ -45,8 +44,8 @@ func get(s System, r *Report) error {
 	if wrong > 0 {
 		return errWrong
 	}
-	r.add("Get, one of 100,000 keys", Nanoseconds, took)
-	r.add("Get, allocated", Bytes, allocated)
+	r.add("Get, one of 100,000 keys", Nanoseconds, c.took).Limit = readLimit(manyKeys)
+	r.add("Get, allocated", Bytes, c.bytes)
 	return r.agreed(n)
 }
 
@@ -70,7 +69,7 @@ func cas(s System, r *Report) error {
 		}
 	}
 	before, calls := cpu(), 0
-	took, allocated := perCall(func() { write(); calls++ })
+	c := perCall(func() { write(); calls++ })
 	used := cpu() - before
 	if failed != nil {
 		return failed
@@ -79,9 +78,10 @@ func cas(s System, r *Report) error {
 	if err := n.CAS(keys[0], func([]byte) []byte { return Value(keys[0], 1000) }); err != nil {
 		return err
 	}
-	r.add("CAS, one of 100,000 keys", Nanoseconds, took)
-	r.add("CAS, processor time", Nanoseconds, float64(used)/float64(calls))
-	r.add("CAS, allocated", Bytes, allocated)
+	set := setLimit(manyKeys)
+	r.add("CAS, one of 100,000 keys", Nanoseconds, c.took).Limit = set
+	r.add("CAS, processor time", Nanoseconds, float64(used)/float64(calls)).Limit = set
+	r.add("CAS, allocated", Bytes, c.bytes)
 	return r.agreed(n)
 }
 
@@ -92,7 +92,7 @@ func list(s System, r *Report) error {
 	}
 	defer func() { _ = n.Close() }()
 	wrong := 0
-	took, allocated := perCall(func() {
+	c := perCall(func() {
 		if len(n.List("few/")) != 10 {
 			wrong++
 		}
@@ -100,25 +100,8 @@ func list(s System, r *Report) error {
 	if wrong > 0 {
 		return errWrong
 	}
-	r.add("List, 10 of 100,000 keys", Nanoseconds, took)
-	r.add("List, allocated", Bytes, allocated)
-	return r.agreed(n)
-}
-
-func memory(s System, r *Report) error {
-	keys := Keys("tenants/", manyKeys)
-	n, err := s.Start("node-0", "")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = n.Close() }()
-	before := heap()
-	if err := n.Load(keys, 1); err != nil {
-		return err
-	}
-	after := heap()
-	runtime.KeepAlive(keys) // they were there before
-	r.add("heap per key of 16 B with a value of 100 B", Bytes, (after-before)/manyKeys)
+	r.add("List, 10 of 100,000 keys", Nanoseconds, c.took).Limit = scanLimit(manyKeys, 10)
+	r.add("List, allocated", Bytes, c.bytes)
 	return r.agreed(n)
 }
 

@@ -58,15 +58,16 @@ func (r *registry) desc() *ring.Desc {
 
 func (r *registry) Len() int { return len(r.desc().Ingesters) }
 
-func (r *registry) Row(i int) (bench.Instance, bool) { return row(r.desc(), i) }
+func (r *registry) Open() bench.Table { return table{r.desc()} }
 
-func row(d *ring.Desc, i int) (bench.Instance, bool) {
-	in, ok := d.Ingesters[bench.InstanceID(i)]
+type table struct{ *ring.Desc }
+
+func (t table) Get(id string) (bench.Instance, bool) {
+	in, ok := t.Ingesters[id]
 	return bench.Instance{Seen: in.Timestamp, Addr: in.Addr, Zone: in.Zone, Tokens: in.Tokens}, ok
 }
 
-func (r *registry) Heartbeat(i int, tick int64) error {
-	id := bench.InstanceID(i)
+func (r *registry) Heartbeat(id string, tick int64) error {
 	return r.kv.CAS(context.Background(), bench.RegistryKey, r.codec, func(v any) (any, bool, error) {
 		d := ring.GetOrCreateRingDesc(v)
 		in, ok := d.Ingesters[id]
@@ -79,10 +80,10 @@ func (r *registry) Heartbeat(i int, tick int64) error {
 	})
 }
 
-func (r *registry) Watch(ctx context.Context, f func(func(int) int64)) {
+func (r *registry) Watch(ctx context.Context, f func(bench.Table)) {
 	r.kv.WatchKey(ctx, bench.RegistryKey, r.codec, func(v any) bool {
 		if d, ok := v.(*ring.Desc); ok && d != nil {
-			f(func(i int) int64 { return d.Ingesters[bench.InstanceID(i)].Timestamp })
+			f(table{d})
 		}
 		return true
 	})

@@ -60,8 +60,8 @@ func (System) Receiver(n, tokens int) (bench.Receiver, error) {
 }
 
 // place is where a part of an instance stands.
-func place(i, part int) cell.Addr {
-	return cell.At(bench.RegistryKey, "m"+bench.InstanceID(i)+"\x00"+string(rune(part)))
+func place(id string, part int) cell.Addr {
+	return cell.At(bench.RegistryKey, "m"+id+"\x00"+string(rune(part)))
 }
 
 // cell is the peer's next write of a part, which names the one before.
@@ -69,7 +69,7 @@ func (r *receiver) cell(i, part int, body []byte) *cell.Cell {
 	r.n++
 	r.last = max(r.last.Next(), hlc.Make(r.reading().Wall, 0))
 	s := cell.Spec{
-		Addr: place(i, part), Ver: cell.Ver{T: r.last, O: peerOrigin, N: r.n},
+		Addr: place(bench.InstanceID(i), part), Ver: cell.Ver{T: r.last, O: peerOrigin, N: r.n},
 		Codec: "map." + instances{}.CodecID(), Body: body,
 	}
 	if part == 0 {
@@ -144,11 +144,16 @@ func (r *receiver) Settle() {
 	}
 }
 
-// Row is part of bench.Receiver.
-func (r *receiver) Row(i int) (bench.Instance, bool) {
+// Open is part of bench.Receiver.
+func (r *receiver) Open() bench.Table { return received{r.engine.Root()} }
+
+type received struct{ *engine.Root }
+
+// Get is part of bench.Table.
+func (t received) Get(id string) (bench.Instance, bool) {
 	parts := make([][]byte, 2)
 	for k := range parts {
-		s, ok := r.engine.Root().Tree.Get(string(place(i, k)))
+		s, ok := t.Tree.Get(string(place(id, k)))
 		if !ok || !s.Visible() {
 			return bench.Instance{}, false
 		}

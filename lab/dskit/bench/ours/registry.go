@@ -109,10 +109,9 @@ func (r *registry) table() *table {
 
 func (r *registry) Len() int { return r.table().Len() }
 
-func (r *registry) Row(i int) (bench.Instance, bool) { return r.table().Get(bench.InstanceID(i)) }
+func (r *registry) Open() bench.Table { return r.table() }
 
-func (r *registry) Heartbeat(i int, tick int64) error {
-	id := bench.InstanceID(i)
+func (r *registry) Heartbeat(id string, tick int64) error {
 	return r.rows.Update(context.Background(), bench.RegistryKey, func(m *table) error {
 		in, ok := m.Get(id)
 		if !ok {
@@ -124,10 +123,10 @@ func (r *registry) Heartbeat(i int, tick int64) error {
 	})
 }
 
-func (r *registry) Watch(ctx context.Context, f func(func(int) int64)) {
+func (r *registry) Watch(ctx context.Context, f func(bench.Table)) {
 	r.client.WatchKey(ctx, bench.RegistryKey, func(v any) bool {
 		if m, ok := v.(*table); ok {
-			f(func(i int) int64 { in, _ := m.Get(bench.InstanceID(i)); return in.Seen })
+			f(m)
 		}
 		return true
 	})

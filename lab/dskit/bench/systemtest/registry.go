@@ -25,11 +25,11 @@ func registry(t *testing.T, s bench.System) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	seen := make(chan int64, 16)
-	go reg.Watch(ctx, func(at func(int) int64) { seen <- at(3) })
+	go reg.Watch(ctx, func(t bench.Table) { in, _ := t.Get(bench.InstanceID(3)); seen <- in.Seen })
 	tick := int64(1)
 	for told := false; !told; {
 		tick++ // again until it watches: not every store tells the present value
-		if err := reg.Heartbeat(3, tick); err != nil {
+		if err := reg.Heartbeat(bench.InstanceID(3), tick); err != nil {
 			t.Fatal(err)
 		}
 		select {
@@ -40,8 +40,8 @@ func registry(t *testing.T, s bench.System) {
 			t.Fatal("the watcher was not told of a heartbeat")
 		}
 	}
-	rowIs(t, reg, 3, tokens, tick)
-	rowIs(t, reg, 4, tokens, 1)
+	rowIs(t, reg.Open(), 3, tokens, tick)
+	rowIs(t, reg.Open(), 4, tokens, 1)
 	peer, err := s.StartRegistry("node-1", reg.Addr())
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func registry(t *testing.T, s bench.System) {
 			t.Fatalf("the peer has %d instances, want %d", peer.Len(), n)
 		}
 	}
-	rowIs(t, peer, 3, tokens, tick)
+	rowIs(t, peer.Open(), 3, tokens, tick)
 }
 
 // receiver holds a replica to the packets that it was given.
@@ -73,18 +73,15 @@ func receiver(t *testing.T, s bench.System) {
 		}
 		rec.Settle()
 	}
-	rowIs(t, rec, 0, tokens, 1)
-	rowIs(t, rec, 1, tokens, 27)
-	rowIs(t, rec, 2, tokens, 26)
+	rowIs(t, rec.Open(), 0, tokens, 1)
+	rowIs(t, rec.Open(), 1, tokens, 27)
+	rowIs(t, rec.Open(), 2, tokens, 26)
 }
 
-func rowIs(t *testing.T, table interface {
-	Row(int) (bench.Instance, bool)
-}, i, tokens int, tick int64,
-) {
+func rowIs(t *testing.T, table bench.Table, i, tokens int, tick int64) {
 	t.Helper()
 	want := bench.MakeInstance(i, tokens, tick)
-	got, ok := table.Row(i)
+	got, ok := table.Get(bench.InstanceID(i))
 	if !ok || got.Seen != want.Seen || got.Addr != want.Addr || got.Zone != want.Zone || len(got.Tokens) != len(want.Tokens) {
 		t.Errorf("instance %d is %+v, %v; want %+v", i, got, ok, want)
 	}

@@ -11,6 +11,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -23,7 +24,7 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 3, "how often each short topic is run")
-	chosen := flag.String("topics", strings.Join(bench.Topics(), ","), "what to run")
+	chosen := flag.String("topics", strings.Join(bench.Names(), ","), "what to run")
 	record := flag.String("record", "", "put the table between the marks of this file")
 	flag.Parse()
 	if flag.NArg() != 2 {
@@ -36,21 +37,20 @@ func main() {
 	}
 }
 
-func run(rounds int, topics []string, record string) error {
-	for _, topic := range topics {
-		if !slices.Contains(bench.Topics(), topic) {
-			return fmt.Errorf("no topic %q: want one of %q", topic, bench.Topics())
-		}
+func run(rounds int, names []string, record string) error {
+	topics, err := choose(names)
+	if err != nil {
+		return err
 	}
 	m, t := about(), &table{}
 	for _, topic := range topics {
 		n := rounds
-		if bench.Long(topic) {
+		if topic.Pace == bench.Once {
 			n = 1
 		}
 		for round := range n {
-			fmt.Fprintf(os.Stderr, "%s, round %d of %d\n", topic, round+1, n)
-			if err := both(t, topic); err != nil {
+			fmt.Fprintf(os.Stderr, "%s, round %d of %d\n", topic.Name, round+1, n)
+			if err := one(t, topic); err != nil {
 				fmt.Fprintln(os.Stderr, "bench:", err)
 				t.failures = append(t.failures, err.Error())
 			}
@@ -61,22 +61,45 @@ func run(rounds int, topics []string, record string) error {
 			}
 		}
 	}
+	if len(topics) == len(bench.Topics()) {
+		t.failures = append(t.failures, t.untested()...)
+	}
 	if record == "" {
 		fmt.Print(m.sofar(t), "\n", t)
 	}
-	if len(t.failures) > 0 {
-		return fmt.Errorf("%d pairs of runs failed", len(t.failures))
+	if wrong := t.wrong(); len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "\n"))
 	}
 	return nil
 }
 
-// both plays a topic on the peer, and then on starling.
-func both(t *table, topic string) error {
-	peer, err := play(flag.Arg(0), topic)
+// choose finds the topics of these names.
+func choose(names []string) ([]bench.Topic, error) {
+	var chosen []bench.Topic
+	for _, name := range names {
+		i := slices.IndexFunc(bench.Topics(), func(t bench.Topic) bool { return t.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no topic %q: want one of %q", name, bench.Names())
+		}
+		chosen = append(chosen, bench.Topics()[i])
+	}
+	return chosen, nil
+}
+
+// one plays a topic on the peer, and then on starling.
+func one(t *table, topic bench.Topic) error {
+	if topic.Pace == bench.Alone {
+		own, err := play(flag.Arg(1), topic.Name)
+		if err != nil {
+			return err
+		}
+		return t.alone(own)
+	}
+	peer, err := play(flag.Arg(0), topic.Name)
 	if err != nil {
 		return err
 	}
-	own, err := play(flag.Arg(1), topic)
+	own, err := play(flag.Arg(1), topic.Name)
 	if err != nil {
 		return err
 	}

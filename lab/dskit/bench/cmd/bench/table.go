@@ -2,10 +2,7 @@ package main
 
 import (
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/starlingkv/starling/lab/dskit/bench"
 )
@@ -19,112 +16,131 @@ type table struct {
 	failures    []string // of others
 }
 
-// line is one figure of both systems in all its runs.
-type line struct {
-	row   bench.Row
-	peers []float64
-	owns  []float64
-}
-
 // add takes two reports of the same topic.
 func (t *table) add(peer, own bench.Report) error {
+	fails := failed(peer)
 	switch {
 	case peer.Topic != own.Topic || len(peer.Rows) != len(own.Rows):
 		return fmt.Errorf("%s of %s and %s of %s do not belong together", peer.Topic, peer.System, own.Topic, own.System)
-	case peer.State == "" || peer.State != own.State:
+	case own.State == "" || failed(own) || !fails && peer.State != own.State:
 		return fmt.Errorf("%s: %s ended with %q, %s with %q", peer.Topic, peer.System, peer.State, own.System, own.State)
 	}
 	t.peer, t.own, t.built = peer.System, own.System, []string{peer.Built, own.Built}
-	t.statesEqual++
+	if !fails {
+		t.statesEqual++
+	}
 	for i, row := range peer.Rows {
 		if row.Name != own.Rows[i].Name {
 			return fmt.Errorf("%q of %s stands beside %q of %s", row.Name, peer.System, own.Rows[i].Name, own.System)
 		}
 		l := t.line(row)
-		l.peers, l.owns = append(l.peers, row.Value), append(l.owns, own.Rows[i].Value)
+		if l.addOwn(own.Rows[i]); row.Fails != "" {
+			l.fails = row.Fails
+		} else {
+			l.peers = append(l.peers, row.Value)
+		}
+	}
+	return nil
+}
+
+// failed reports whether a store could not do its work.
+func failed(r bench.Report) bool {
+	for _, row := range r.Rows {
+		if row.Fails != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// alone takes a report of starling, to which there is none of the peer.
+func (t *table) alone(own bench.Report) error {
+	if own.State == "" || failed(own) {
+		return fmt.Errorf("%s: %s ended with %q", own.Topic, own.System, own.State)
+	}
+	t.own = own.System
+	for _, row := range own.Rows {
+		t.line(row).addOwn(row)
 	}
 	return nil
 }
 
 func (t *table) line(row bench.Row) *line {
-	for _, l := range t.lines {
-		if l.row.Name == row.Name {
-			return l
-		}
+	if l := t.find(row.Name); l != nil {
+		return l
 	}
 	l := &line{row: row}
 	t.lines = append(t.lines, l)
 	return l
 }
 
-// String is the table in Markdown.
+func (t *table) find(name string) *line {
+	for _, l := range t.lines {
+		if l.row.Name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+// String is the tables in Markdown: all figures, the targets, and what becomes of
+// them with more cells.
 func (t *table) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "| work | %s | %s | ratio | runs |\n|---|--:|--:|--:|--:|\n", t.peer, t.own)
+	fmt.Fprintf(&b, "| work | %s | %s | ratio | limit | × limit | runs |\n|---|--:|--:|--:|--:|--:|--:|\n", t.peer, t.own)
 	for _, l := range t.lines {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d |\n", l.row.Name,
-			show(l.row.Unit, median(l.peers)), show(l.row.Unit, median(l.owns)), l.ratio(), len(l.peers))
+		if len(l.tenths) > 0 {
+			continue
+		}
+		limit, times := l.limit()
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %d |\n",
+			l.row.Name, l.theirs(), show(l.row.Unit, median(l.owns)), l.ratio(), limit, times, len(l.owns))
 	}
+	for _, l := range t.lines {
+		if l.fails != "" {
+			fmt.Fprintf(&b, "\n%s fails: %s: %s\n", t.peer, l.row.Name, l.fails)
+		}
+	}
+	b.WriteString(t.targets())
+	b.WriteString(t.growth())
 	for _, f := range t.failures {
 		fmt.Fprintf(&b, "\nFailed: %s\n", f)
 	}
 	return b.String()
 }
 
-// ratio is how many times less starling needs; in bold where it needs more.
-func (l *line) ratio() string {
-	var ratios []float64
-	for i, own := range l.owns {
-		switch {
-		case own == 0 && l.peers[i] == 0:
-			ratios = append(ratios, 1)
-		case own == 0:
-			return "∞"
-		default:
-			ratios = append(ratios, l.peers[i]/own)
+// growth puts what was measured with a tenth of the cells beside the whole.
+func (t *table) growth() string {
+	var b strings.Builder
+	for _, l := range t.lines {
+		if len(l.tenths) == 0 {
+			continue
+		}
+		if b.Len() == 0 {
+			b.WriteString("\n| processor time, if not said otherwise | 100,000 cells | 1,000,000 cells | ratio |\n|---|--:|--:|--:|\n")
+		}
+		ratio := digits(l.grown())
+		if l.grown() > mostGrown {
+			ratio = "**" + ratio + "**"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n",
+			l.row.Name, show(l.row.Unit, median(l.tenths)), show(l.row.Unit, median(l.owns)), ratio)
+	}
+	return b.String()
+}
+
+// mostGrown is how many times slower anything may be with ten times the cells.
+const mostGrown = 2
+
+// wrong is why the run fails, one sentence each. Targets that are missed are told
+// in their table only.
+func (t *table) wrong() []string {
+	wrong := t.failures
+	for _, l := range t.lines {
+		if len(l.tenths) > 0 && l.grown() > mostGrown {
+			wrong = append(wrong, fmt.Sprintf("%s: %s with 1,000,000 cells, %s times the %s with 100,000; %d times are allowed",
+				l.row.Name, show(l.row.Unit, median(l.owns)), digits(l.grown()), show(l.row.Unit, median(l.tenths)), mostGrown))
 		}
 	}
-	m := median(ratios)
-	if m < 1 {
-		return "**" + digits(m) + "**"
-	}
-	return digits(m)
-}
-
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
-}
-
-// show writes a figure with three digits and the unit that suits it.
-func show(u bench.Unit, v float64) string {
-	switch u {
-	case bench.Nanoseconds:
-		return threeDigits(time.Duration(v)).String()
-	case bench.Bytes:
-		for _, unit := range []string{"B", "KB", "MB"} {
-			if v < 10_000 {
-				return digits(v) + " " + unit
-			}
-			v /= 1000
-		}
-		return digits(v) + " GB"
-	}
-	return digits(v)
-}
-
-func threeDigits(d time.Duration) time.Duration {
-	unit := time.Nanosecond
-	for d >= 1000*unit {
-		unit *= 10
-	}
-	return d.Round(unit)
-}
-
-// digits writes at most three of them, but whole numbers whole.
-func digits(v float64) string {
-	if v >= 100 || v <= -100 {
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	}
-	return strconv.FormatFloat(v, 'g', 3, 64)
+	return wrong
 }

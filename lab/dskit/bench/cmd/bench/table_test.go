@@ -28,18 +28,94 @@ func TestTable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	limited := report("own", "s", 600)
+	limited.Rows[0].Name, limited.Rows[0].Limit = "alone", 200
+	if err := table.alone(limited); err != nil {
+		t.Fatal(err)
+	}
 	table.failures = []string{"peer: it broke"}
-	want := `| work | peer | own | ratio | runs |
-|---|--:|--:|--:|--:|
-| a | 2µs | 100ns | 10 | 3 |
-| b | 10ns | 20ns | **0.5** | 3 |
-| c | 0s | 0s | 1 | 3 |
-| d | 5ns | 0s | ∞ | 3 |
+	want := `| work | peer | own | ratio | limit | × limit | runs |
+|---|--:|--:|--:|--:|--:|--:|
+| a | 2µs | 100ns | 10 |  |  | 3 |
+| b | 10ns | 20ns | **0.5** |  |  | 3 |
+| c | 0s | 0s | 1 |  |  | 3 |
+| d | 5ns | 0s | ∞ |  |  | 3 |
+| alone | - | 600ns | - | 200ns | 3 | 1 |
 
 Failed: peer: it broke
 `
 	if got := table.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestTargets holds the second table to say which targets are missed, in either
+// way of being asked.
+func TestTargets(t *testing.T) {
+	const absolute, relative = "table of 10: Get", "16 nodes heartbeat in a registry of 1,000: bytes in packets per second"
+	of := func(name string, peer, own float64) (p, o bench.Report) {
+		p, o = report("peer", "s", peer), report("own", "s", own)
+		p.Rows[0].Name, o.Rows[0].Name = name, name
+		return p, o
+	}
+	var met, missed table
+	for _, c := range []struct {
+		into      *table
+		line      string
+		peer, own float64
+	}{{&met, absolute, 1, 300}, {&missed, absolute, 1, 301}, {&met, relative, 20, 1}, {&missed, relative, 19, 1}} {
+		if err := c.into.add(of(c.line, c.peer, c.own)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	head := "\n| target | at most | own | met |\n|---|--:|--:|---|\n"
+	if got, want := met.targets(), head+"| "+absolute+" | 300ns | 300ns | yes |\n| "+relative+" | 1/20 of peer | 1ns | yes |\n"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got, want := missed.targets(), head+"| "+absolute+" | 300ns | 301ns | **no** |\n| "+relative+" | 1/20 of peer | 1ns | **no** |\n"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := met.untested(); len(got) != len(targets)-2 {
+		t.Errorf("%d targets without a line, want all of %d but two", len(got), len(targets))
+	}
+}
+
+// TestGrowth holds a run to fail on what got more than twice as slow.
+func TestGrowth(t *testing.T) {
+	var table table
+	own := report("own", "s", 200, 201)
+	own.Rows[0].Tenth, own.Rows[1].Tenth = 100, 100
+	if err := table.alone(own); err != nil {
+		t.Fatal(err)
+	}
+	wrong := table.wrong()
+	if len(wrong) != 1 || !strings.HasPrefix(wrong[0], "b: 201ns with 1,000,000 cells, 2.01 times the 100ns") {
+		t.Errorf("got %q, want one sentence about b", wrong)
+	}
+	if got := table.growth(); !strings.Contains(got, "| a | 100ns | 200ns | 2 |\n| b | 100ns | 201ns | **2.01** |\n") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestPeerFails lets the peer fail, and starling not.
+func TestPeerFails(t *testing.T) {
+	broken := report("peer", "", 1000)
+	broken.Rows[0].Fails = "nothing came"
+	var table table
+	if err := table.add(broken, report("own", "s", 100)); err != nil {
+		t.Fatal(err)
+	}
+	if got := table.String(); !strings.Contains(got, "| a | fails | 100ns | - |") || !strings.Contains(got, "\npeer fails: a: nothing came\n") {
+		t.Errorf("got %s", got)
+	}
+	if table.statesEqual != 0 {
+		t.Error("a peer that failed counts as equal")
+	}
+	if err := table.add(report("peer", "s", 1), broken); err == nil {
+		t.Error("starling failed, and it was accepted")
+	}
+	if err := table.alone(broken); err == nil {
+		t.Error("starling failed alone, and it was accepted")
 	}
 }
 
@@ -70,6 +146,7 @@ func TestShow(t *testing.T) {
 		{bench.Bytes, 111, "111 B"},
 		{bench.Bytes, 28_400_000, "28.4 MB"},
 		{bench.Bytes, 9999, "9999 B"},
+		{bench.Percent, 9.75, "9.75 %"},
 		{bench.Count, 31.26, "31.3"},
 		{bench.Count, 0, "0"},
 	} {
