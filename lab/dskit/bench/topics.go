@@ -34,7 +34,6 @@ func Topics() []Topic {
 		{"join-large", Once, joinLarge},
 		{"burst", Once, burst},
 		{"million", Alone, million},
-		{"converge-8", Once, converge(8)},
 		{"converge-16", Once, converge(16)},
 		{"converge-32", Once, converge(32)},
 		{"converge-64", Once, converge(64)},

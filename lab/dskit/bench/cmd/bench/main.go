@@ -103,13 +103,31 @@ func one(t *table, topic bench.Topic) error {
 	if err != nil {
 		return err
 	}
-	return t.add(peer, own)
+	if err := t.add(peer, own); err != nil || !slices.Contains(tuned, topic.Name) {
+		return err
+	}
+	settings := make([]bench.Report, len(tunings))
+	for i, set := range tunings {
+		if settings[i], err = play(flag.Arg(0), topic.Name, set); err != nil {
+			return err
+		}
+	}
+	return t.addTuned(settings, own)
 }
 
-// play runs one program once.
-func play(program, topic string) (bench.Report, error) {
+var (
+	// tunings are the settings of the peer that an operator may try, beside its
+	// default ones, as its program takes them.
+	tunings = []string{"DSKIT_COMPRESSION=off", "DSKIT_COMPRESSION=snappy"}
+	// tuned are the topics in which they matter, and which the peer plays with each.
+	tuned = []string{"converge-64", "load-16"}
+)
+
+// play runs one program once, with these settings in its environment.
+func play(program, topic string, settings ...string) (bench.Report, error) {
 	var r bench.Report
 	cmd := exec.Command(program, topic)
+	cmd.Env = append(os.Environ(), settings...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/starlingkv/starling/lab/dskit/bench"
@@ -40,6 +41,34 @@ func (t *table) add(peer, own bench.Report) error {
 			l.peers = append(l.peers, row.Value)
 		}
 	}
+	return nil
+}
+
+// addTuned takes what the peer found with other settings. Of each figure the best
+// one stands beside starling's, in a line of its own.
+func (t *table) addTuned(settings []bench.Report, own bench.Report) error {
+	name := func(row string) string { return row + ", the peer tuned" }
+	own.Rows = slices.Clone(own.Rows)
+	for i := range own.Rows {
+		own.Rows[i].Name = name(own.Rows[i].Name)
+	}
+	var each table // checks them one by one
+	for _, peer := range settings {
+		for i := range peer.Rows {
+			peer.Rows[i].Name = name(peer.Rows[i].Name)
+		}
+		if err := each.add(peer, own); err != nil {
+			return err
+		}
+	}
+	for _, l := range each.lines {
+		l.owns = l.owns[:1] // the same run stands beside every setting
+		if len(l.peers) > 0 {
+			l.peers, l.fails = []float64{slices.Min(l.peers)}, ""
+		}
+		t.lines = append(t.lines, l)
+	}
+	t.statesEqual += each.statesEqual
 	return nil
 }
 

@@ -97,6 +97,24 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
+// TestTuned puts the best of the peer's settings beside starling, line by line.
+func TestTuned(t *testing.T) {
+	settings := []bench.Report{report("peer+off", "s", 100, 30), report("peer+snappy", "s", 200, 20)}
+	var table table
+	if err := table.addTuned(settings, report("own", "s", 10, 10)); err != nil {
+		t.Fatal(err)
+	}
+	got := table.String()
+	for _, want := range []string{"| a, the peer tuned | 100ns | 10ns | 10 |  |  | 1 |", "| b, the peer tuned | 20ns | 10ns | 2 |  |  | 1 |"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nwant a line %s", got, want)
+		}
+	}
+	if err := table.addTuned([]bench.Report{report("peer+off", "z", 1)}, report("own", "s", 1)); err == nil {
+		t.Error("another state: accepted")
+	}
+}
+
 // TestPeerFails lets the peer fail, and starling not.
 func TestPeerFails(t *testing.T) {
 	broken := report("peer", "", 1000)
