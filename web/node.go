@@ -135,31 +135,31 @@ func (h *Handler) livez(w http.ResponseWriter, _ *http.Request) error {
 	return ok(w)
 }
 
-// readyz says whether the node takes writes. The health of its peers has no part in it, else a sick cluster would lose
-// its healthy nodes too. With ?verbose it names what it looked at.
+// readyz says whether requests should come here: the node takes writes and goes on doing so. The health of its peers has
+// no part in it, else a sick cluster would lose its healthy nodes too. With ?verbose it names what it looked at.
 func (h *Handler) readyz(w http.ResponseWriter, r *http.Request) error {
 	query, err := queryOf(r, "verbose")
 	if err != nil {
 		return err
 	}
 	var said strings.Builder
-	ready := true
+	var failed error
 	for _, check := range []struct {
 		name string
 		err  error
-	}{{"running", h.running()}, {"reads", h.readable(r.Context())}} {
+	}{{"running", h.running()}, {"reads", h.readable(r.Context())}, {"stays", h.stays()}} {
 		if check.err == nil {
 			said.WriteString("[+] " + check.name + " ok\n")
 			continue
 		}
-		ready = false
+		failed = check.err
 		said.WriteString("[-] " + check.name + " failed: " + check.err.Error() + "\n")
 	}
 	switch {
-	case !ready && query.Has("verbose"):
+	case failed != nil && query.Has("verbose"):
 		return newProblem(notReady, strings.TrimSuffix(said.String(), "\n"))
-	case !ready:
-		return newProblem(notReady, "this node does not take writes")
+	case failed != nil:
+		return newProblem(notReady, failed.Error())
 	case query.Has("verbose"):
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, said.String()+"ok\n")
@@ -174,6 +174,14 @@ func (h *Handler) running() error {
 		return nil
 	}
 	return errors.New("this node does not take writes")
+}
+
+// stays is the check that the server does not end.
+func (h *Handler) stays() error {
+	if h.ending.Load() {
+		return errors.New("this server is about to end, and answers until then")
+	}
+	return nil
 }
 
 // readable is the check that the store answers.

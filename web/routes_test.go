@@ -134,7 +134,7 @@ func TestDigest(t *testing.T) {
 
 func TestReadyVerbose(t *testing.T) {
 	mem, base := serve(t, nil)
-	call(t, "GET", base, "/readyz?verbose", "").is(t, 200, "[+] running ok\n[+] reads ok\nok\n")
+	call(t, "GET", base, "/readyz?verbose", "").is(t, 200, "[+] running ok\n[+] reads ok\n[+] stays ok\nok\n")
 	mem.Close()
 	if p := call(t, "GET", base, "/readyz?verbose", "").problem(t, 503, "not-ready"); !strings.Contains(p["detail"].(string), "[-] reads failed: ") {
 		t.Errorf("got %v, want the check that failed", p["detail"])

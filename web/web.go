@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/starlingkv/starling/kv"
@@ -59,6 +60,7 @@ type Handler struct {
 	seats   chan struct{}               // one per running watch
 	feeds   feeds                       // what watches read
 	origins *http.CrossOriginProtection // keeps the pages of other sites from writing through a browser
+	ending  atomic.Bool                 // nobody should come any more
 }
 
 // store is what the API needs of a client.
@@ -101,6 +103,10 @@ func New(cfg Config) *Handler {
 	return h
 }
 
+// Drain asks whoever routes to send nothing more here: /readyz fails from now on, and every answer ends its connection, so
+// that the next request finds another server. Requests are served as before.
+func (h *Handler) Drain() { h.ending.Store(true) }
+
 // Close ends what is kept of watches that broke. The requests that run are the server's to end.
 func (h *Handler) Close() { h.feeds.close() }
 
@@ -114,6 +120,9 @@ func orDefault[N int | time.Duration](n, otherwise N) N {
 // ServeHTTP routes by the path as it was sent: after decoding, "a%2F%2Fb" could not be told from "a//b".
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff") // a value is nothing that a browser should run
+	if h.ending.Load() {
+		w.Header().Set("Connection", "close")
+	}
 	err := h.origins.Check(r)
 	if err != nil {
 		err = newProblem(forbidden, "a page of another site may not write here: "+err.Error())

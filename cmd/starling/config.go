@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v4"
@@ -21,6 +22,7 @@ type settings struct {
 	Store    string           `yaml:"store"`
 	Routes   routeList        `yaml:"routes"`
 	Insecure bool             `yaml:"insecure"`
+	Delay    time.Duration    `yaml:"shutdown_delay"`
 	LogLevel slog.Level       `yaml:"log_level"`
 }
 
@@ -45,6 +47,7 @@ func (s *settings) flags() *pflag.FlagSet {
 	all.StringVar(&s.Store, "store", s.Store, "`URL` of a store to serve in place of a node of its own, as etcd://127.0.0.1:2379/app/ (default: none, a node)")
 	all.Var(&s.Routes, "route", "`prefix=URL` of a store that holds the keys with the prefix, as leader/=etcd://127.0.0.1:2379; repeatable (default: none)")
 	all.BoolVar(&s.Insecure, "insecure", s.Insecure, "let other machines read and write without encryption")
+	all.DurationVar(&s.Delay, "shutdown-delay", s.Delay, "how long it serves on after SIGTERM or SIGINT, while /readyz says 503 and balancers take it out")
 	all.TextVar(&s.LogLevel, "log-level", s.LogLevel, "debug, info, warn or error")
 	return all
 }

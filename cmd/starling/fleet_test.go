@@ -104,6 +104,21 @@ func (f *fleet) holdSame(t *testing.T, limit time.Duration) (keys int) {
 	}
 }
 
+// comesTo waits until the process holds what has this hash. The others are left in peace meanwhile.
+func (p *process) comesTo(t *testing.T, want hashed, limit time.Duration) {
+	t.Helper()
+	overdue := time.After(limit)
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for got := p.hash(t); got != want; got = p.hash(t) {
+		select {
+		case <-look.C:
+		case <-overdue:
+			t.Fatalf("%s: %+v after %v, want %+v", p.Node, got, limit, want)
+		}
+	}
+}
+
 // hashed is what a server says of all that it holds.
 type hashed struct {
 	Keys int    `json:"keys"`

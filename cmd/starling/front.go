@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"os"
 	"time"
 
@@ -50,8 +49,7 @@ func (f *front) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case err := <-f.failed:
-		f.failed <- http.ErrServerClosed // for close
-		return err
+		return f.ended(err)
 	}
 }
 

@@ -101,6 +101,25 @@ func handlerOf(n aNode, to routes, log *slog.Logger) *web.Handler {
 	})
 }
 
+// drain asks whoever routes to send nothing more here, and serves on for as long as they may take to hear it.
+func (l *listening) drain(delay time.Duration) error {
+	l.api.Drain()
+	over := time.NewTimer(delay)
+	defer over.Stop()
+	select {
+	case <-over.C:
+		return nil
+	case err := <-l.failed:
+		return l.ended(err)
+	}
+}
+
+// ended is why the server has ended by itself; stop asks for it again.
+func (l *listening) ended(err error) error {
+	l.failed <- http.ErrServerClosed
+	return err
+}
+
 // close leaves the cluster, answers what was asked already, and ends.
 func (s *served) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveWithin)
@@ -147,8 +166,7 @@ func (s *served) wait(ctx context.Context) error {
 		case <-s.left:
 			return nil
 		case err := <-s.failed:
-			s.failed <- http.ErrServerClosed // for close
-			return err
+			return s.ended(err)
 		case <-look.C:
 			if err := s.node.Err(); err != nil {
 				return fmt.Errorf("node %s: %w", s.node.Name(), err)

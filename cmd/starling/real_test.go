@@ -45,11 +45,13 @@ func TestRealInput(t *testing.T) {
 	onThird.wait(t, "the watcher on n3 has not seen every key's last value")
 	t.Logf("imported in %v, told everywhere %v later", imported.Sub(began), time.Since(imported))
 
-	joins := time.Now()
-	late := f.add(t)
 	if keys := f.holdSame(t, 30*time.Second); keys != realKeys {
 		t.Errorf("they hold %d keys, want %d", keys, realKeys)
 	}
+	whole := f.nodes[0].hash(t)
+	joins := time.Now()
+	late := f.add(t)
+	late.comesTo(t, whole, 30*time.Second)
 	took := time.Since(joins)
 	t.Logf("%s, who joins late, holds the same after %v", late.Node, took)
 	if took > joinLimit {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,7 +22,9 @@ func (p *program) serverCommand() *cobra.Command {
 		Aliases: []string{"agent"},
 		Short:   "run a node",
 		Long: "Runs one node until it is told to stop; then it hands over what it knows and leaves. Off the loopback address it\n" +
-			"wants a cluster name, so that clusters never merge by accident, and, as there is no encryption yet, --insecure.",
+			"wants a cluster name, so that clusters never merge by accident, and, as there is no encryption yet, --insecure.\n\n" +
+			"Behind a load balancer give it a --shutdown-delay: after SIGTERM it is not ready any more, and serves that long\n" +
+			"before it leaves. A second signal ends it at once.",
 		Args: arguments(0, 0),
 	}
 	flags := c.Flags()
@@ -47,7 +50,7 @@ func (s *settings) complete(flags *pflag.FlagSet, config string) error {
 			return err
 		}
 	}
-	if err := errors.Join(s.Node.Validate(), s.checkStores()); err != nil {
+	if err := errors.Join(s.Node.Validate(), s.checkStores(), s.checkDelay()); err != nil {
 		return err
 	}
 	open := []struct{ flag, addr string }{{"--bind", s.Node.Bind}, {"--http", s.HTTP}}
@@ -65,6 +68,14 @@ func (s *settings) complete(flags *pflag.FlagSet, config string) error {
 		if !isLoopback(host) && !s.Insecure {
 			return fmt.Errorf("%s %s is open to other machines, without encryption: say --insecure if that is meant", a.flag, a.addr)
 		}
+	}
+	return nil
+}
+
+// checkDelay refuses a delay that has no meaning.
+func (s *settings) checkDelay() error {
+	if s.Delay < 0 {
+		return fmt.Errorf("--shutdown-delay %v: want zero or more", s.Delay)
 	}
 	return nil
 }
@@ -95,6 +106,7 @@ func (r running) String() string {
 type server interface {
 	running() running
 	wait(ctx context.Context) error
+	drain(delay time.Duration) error
 	close() error
 }
 
@@ -135,6 +147,10 @@ func (p *program) server(ctx context.Context, of settings) error {
 	}
 	if err == nil {
 		err = s.wait(ctx)
+	}
+	if err == nil && ctx.Err() != nil { // a node that was told to leave has left already
+		of.Node.Logger.Info("told to end", "serves for", of.Delay)
+		err = s.drain(of.Delay)
 	}
 	return errors.Join(err, s.close())
 }
