@@ -187,11 +187,15 @@ func (c *Cell) DeadUnder(floor *Cell) bool {
 	if floor == nil || c.IsFloor() {
 		return false
 	}
-	born := c.BornT()
-	if born == 0 {
-		born = c.OrdT()
+	return c.since() <= floor.OrdT()
+}
+
+// since is what a Floor must reach to remove c.
+func (c *Cell) since() hlc.Time {
+	if born := c.BornT(); born != 0 {
+		return born
 	}
-	return born <= floor.OrdT()
+	return c.OrdT()
 }
 
 // Hash is the hash of c, zero before it is sealed.

@@ -24,7 +24,7 @@ func (s *Stored) Key() string { return string(s.Addr) }
 // must not, but it is no value any more, and it does not expire again.
 func (s *Stored) Agg() tree.Agg {
 	fp := lanes(s.hash)
-	a := tree.Agg{Count: 1, FP: fp, MaxRev: s.Rev}
+	a := tree.Agg{Count: 1, FP: fp, MaxRev: s.Rev, Top: uint64(s.since())}
 	if s.Visible() {
 		a.Live, a.FPLive, a.MinExp = 1, fp, s.ExpMS()
 	}

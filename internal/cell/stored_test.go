@@ -14,15 +14,16 @@ func TestStoredAgg(t *testing.T) {
 	for name, tc := range map[string]struct {
 		spec Spec
 		live uint64
+		top  uint64
 	}{
-		"value":     {Spec{Addr: at, Body: []byte("v")}, 1},
-		"expiring":  {Spec{Addr: at, Exp: 77}, 1},
-		"tombstone": {Spec{Addr: at, Tomb: true}, 0},
-		"Floor":     {Spec{Addr: FloorOf("k"), Tomb: true}, 0},
+		"value":     {Spec{Addr: at, Body: []byte("v"), Ver: Ver{T: 3}, Ord: 9}, 1, 9},
+		"expiring":  {Spec{Addr: at, Exp: 77, Ver: Ver{T: 3}, Ord: 9, Born: 2}, 1, 2},
+		"tombstone": {Spec{Addr: at, Tomb: true, Ver: Ver{T: 3}}, 0, 3},
+		"Floor":     {Spec{Addr: FloorOf("k"), Tomb: true}, 0, 0},
 	} {
 		s := &Stored{Cell: sealed(tc.spec), Rev: 5, Applied: 6}
 		fp := lanes(s.Hash())
-		want := tree.Agg{Count: 1, Live: tc.live, FP: fp, MaxRev: 5, MinExp: tc.spec.Exp}
+		want := tree.Agg{Count: 1, Live: tc.live, FP: fp, MaxRev: 5, MinExp: tc.spec.Exp, Top: tc.top}
 		if tc.live == 1 {
 			want.FPLive = fp
 		}

@@ -10,6 +10,7 @@ type Agg struct {
 	FPLive [2]uint64 // fingerprint of the live items
 	MaxRev uint64    // highest revision
 	MinExp int64     // earliest expiry, 0 if none
+	Top    uint64    // highest place in an order that the items have beside their keys
 }
 
 // Add is the aggregate of what a and b stand for together.
@@ -21,14 +22,16 @@ func (a Agg) Add(b Agg) Agg {
 		FPLive: [2]uint64{a.FPLive[0] + b.FPLive[0], a.FPLive[1] + b.FPLive[1]},
 		MaxRev: max(a.MaxRev, b.MaxRev),
 		MinExp: earlier(a.MinExp, b.MinExp),
+		Top:    max(a.Top, b.Top),
 	}
 }
 
 // swap is a with the share of old replaced by that of new. Sums can be taken
-// back, a maximum cannot: it reports false if MaxRev or MinExp may have been
-// old's, and then only a visit of the rest can tell.
+// back, a maximum cannot: it reports false if MaxRev, Top or MinExp may have
+// been old's, and then only a visit of the rest can tell.
 func (a Agg) swap(old, new Agg) (Agg, bool) {
 	exact := (old.MaxRev < a.MaxRev || new.MaxRev >= old.MaxRev) &&
+		(old.Top < a.Top || new.Top >= old.Top) &&
 		(old.MinExp == 0 || old.MinExp != a.MinExp || new.MinExp != 0 && new.MinExp <= old.MinExp)
 	a.Count += new.Count - old.Count
 	a.Live += new.Live - old.Live
@@ -38,6 +41,7 @@ func (a Agg) swap(old, new Agg) (Agg, bool) {
 	}
 	a.MaxRev = max(a.MaxRev, new.MaxRev)
 	a.MinExp = earlier(a.MinExp, new.MinExp)
+	a.Top = max(a.Top, new.Top)
 	return a, exact
 }
 

@@ -30,7 +30,7 @@ func newMaker(seed uint64) *maker { return &maker{rnd: rand.New(rand.NewPCG(seed
 
 func (m *maker) thing(key string) *thing {
 	m.rev++
-	a := Agg{Count: 1, FP: [2]uint64{m.rnd.Uint64(), m.rnd.Uint64()}, MaxRev: m.rev}
+	a := Agg{Count: 1, FP: [2]uint64{m.rnd.Uint64(), m.rnd.Uint64()}, MaxRev: m.rev, Top: m.rnd.Uint64N(1000)}
 	if m.rnd.IntN(3) > 0 {
 		a.Live, a.FPLive = 1, a.FP
 	}
@@ -75,7 +75,7 @@ func aggregate(things []*thing) Agg {
 			a.FP[i] += t.agg.FP[i]
 			a.FPLive[i] += t.agg.FPLive[i]
 		}
-		a.MaxRev = max(a.MaxRev, t.agg.MaxRev)
+		a.MaxRev, a.Top = max(a.MaxRev, t.agg.MaxRev), max(a.Top, t.agg.Top)
 		if x := t.agg.MinExp; x != 0 && (a.MinExp == 0 || x < a.MinExp) {
 			a.MinExp = x
 		}
@@ -109,6 +109,10 @@ func check(t *testing.T, tr Tree[*thing], m model, rnd *rand.Rand) {
 	expired := slices.DeleteFunc(slices.Clone(all), func(x *thing) bool { return x.agg.MinExp == 0 || x.agg.MinExp >= at })
 	if got := slices.Collect(tr.ExpiredBefore(at)); !slices.Equal(got, expired) {
 		t.Fatalf("ExpiredBefore(%d): got %d items, want %d, or others", at, len(got), len(expired))
+	}
+	above := slices.DeleteFunc(slices.Clone(all), func(x *thing) bool { return x.agg.Top <= uint64(at) })
+	if got := slices.Collect(tr.Above("", "", uint64(at))); !slices.Equal(got, above) {
+		t.Fatalf("Above(%d): got %d items, want %d, or others", at, len(got), len(above))
 	}
 	rev := rnd.Uint64N(1 + tr.Agg().MaxRev)
 	since := slices.DeleteFunc(slices.Clone(all), func(x *thing) bool { return x.agg.MaxRev <= rev })

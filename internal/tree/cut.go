@@ -1,0 +1,89 @@
+package tree
+
+import (
+	"iter"
+	"slices"
+)
+
+// Cut removes the items from lo up to but without hi; an empty hi is above
+// every key. It visits the two edges of the range only, however much lies
+// between them.
+func (e *Editor[T]) Cut(lo, hi string) {
+	if e.root == nil || hi != "" && hi <= lo {
+		return
+	}
+	e.near = near[T]{}
+	e.root = e.cut(e.root, lo, hi)
+	for e.root != nil && (e.mend(lo) || hi != "" && e.mend(hi)) {
+	}
+}
+
+// cut returns what is left of the subtree n, nil if nothing is. The nodes at
+// the edges of the range may be too empty; see mend.
+func (e *Editor[T]) cut(n *node[T], lo, hi string) *node[T] {
+	n = e.own(n)
+	first, last := n.cut(lo, hi)
+	if n.leaf() {
+		if last-first == len(n.items) {
+			return nil
+		}
+		n.items = slices.Delete(n.items, first, last)
+		n.reindex(e.owner)
+		n.agg = n.sum()
+		return n
+	}
+	var left, right *node[T]
+	if first == last {
+		left = e.cut(n.kids[first], lo, hi)
+	} else {
+		left, right = e.cut(n.kids[first], lo, ""), e.cut(n.kids[last], "", hi)
+	}
+	kids, seps := n.kids[:first:first], n.keys.seps[:max(first-1, 0):max(first-1, 0)]
+	add := func(k *node[T], at int) {
+		if k == nil {
+			return
+		}
+		if len(kids) > 0 {
+			seps = append(seps, n.keys.seps[at-1])
+		}
+		kids = append(kids, k)
+	}
+	add(left, first)
+	add(right, last)
+	for at := last + 1; at < len(n.kids); at++ {
+		add(n.kids[at], at)
+	}
+	if len(kids) == 0 {
+		return nil
+	}
+	c := newInner(e.owner, kids)
+	c.partBy(e.owner, seps)
+	c.agg = c.sum()
+	return c
+}
+
+// mend fills the highest node on the way to key that is too empty, out of a
+// neighbour, and reports whether there was one.
+func (e *Editor[T]) mend(key string) bool {
+	if len(e.root.kids) == 1 {
+		e.root = e.root.kids[0]
+		return true
+	}
+	e.root = e.own(e.root)
+	for n := e.root; !n.leaf(); {
+		i := n.route(key)
+		if n.kids[i].fill() < minFill {
+			e.refill(n, max(i, 1))
+			return true
+		}
+		n.kids[i] = e.own(n.kids[i])
+		n = n.kids[i]
+	}
+	return false
+}
+
+// Above yields the items of Range whose Top is above a bound, and passes over
+// whole subtrees without one.
+func (t Tree[T]) Above(lo, hi string, bound uint64) iter.Seq[T] {
+	return t.within(lo, hi, func(a Agg) bool { return a.Top > bound })
+}
