@@ -152,6 +152,7 @@ func expiry(nowMS int64, ttl time.Duration) int64 {
 
 // Drop is part of kv.Backend.
 func (s *store) Drop(ctx context.Context, key string, w kv.Write) error {
+	floor := s.node.floorOf(key)
 	_, err := s.node.write(ctx, func(int64) engine.Tx {
 		return engine.Tx{
 			Check: func(r *engine.Root) error {
@@ -164,13 +165,19 @@ func (s *store) Drop(ctx context.Context, key string, w kv.Write) error {
 				}
 				return nil
 			},
-			Writes: []engine.Write{{Addr: cell.FloorOf(key), Tomb: true}},
+			Writes: []engine.Write{floor},
 		}
 	})
 	if errors.Is(err, errNothing) {
 		return nil
 	}
 	return err
+}
+
+// floorOf is the delete of a key. What it takes to know of a key of very many
+// cells is looked up here, without the lock.
+func (n *Node) floorOf(key string) engine.Write {
+	return engine.Write{Addr: cell.FloorOf(key), Tomb: true, Survey: engine.NewSurvey(n.engine.Root(), key)}
 }
 
 // errNothing ends a commit that has nothing to do.

@@ -279,6 +279,7 @@ func (m *merger) drop(ctx context.Context, key string, w kv.Write) error {
 		return err
 	}
 	lo, hi := cell.KeyRange(key)
+	floor := m.node.floorOf(key)
 	_, err := m.node.write(ctx, func(int64) engine.Tx {
 		return engine.Tx{
 			Check: func(r *engine.Root) error {
@@ -291,7 +292,7 @@ func (m *merger) drop(ctx context.Context, key string, w kv.Write) error {
 				}
 				return nil
 			},
-			Writes: []engine.Write{{Addr: cell.FloorOf(key), Tomb: true}},
+			Writes: []engine.Write{floor},
 		}
 	})
 	if errors.Is(err, errNothing) {

@@ -138,6 +138,9 @@ func (c *Cell) BornT() hlc.Time {
 	return c.ext.born
 }
 
+// Highest is the highest time that c carries: what replaces c must be above it.
+func (c *Cell) Highest() hlc.Time { return max(c.Ver.T, c.OrdT(), c.BornT()) }
+
 // ExpMS is the unix milliseconds at which c expires, 0 if never.
 func (c *Cell) ExpMS() int64 {
 	if c.ext == nil {

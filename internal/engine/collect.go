@@ -131,6 +131,10 @@ const (
 
 func (e *Engine) collectOne(a cell.Addr) fate {
 	s := e.at(a)
+	if s == nil { // it fell under a Floor a moment ago
+		e.graves.remove(a)
+		return dropGrave
+	}
 	if !s.Tomb && !s.Hidden {
 		return keepGrave // its time has come by the wall, not yet by the timer that hides
 	}

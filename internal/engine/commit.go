@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/starlingkv/starling/internal/cell"
@@ -54,6 +53,10 @@ type Write struct {
 	Exp   int64    // absolute ms, 0: never
 	Born  hlc.Time // since when a counter counts, if that is longer than this write
 	Ext   []byte
+
+	// Survey, of a Floor, is what NewSurvey found of its key; nil: Commit looks
+	// itself.
+	Survey *Survey
 
 	// Place is where the write wants to stand in the order of its address, for
 	// values that bring an order of their own; zero: at its time. It is raised
@@ -114,10 +117,14 @@ func (e *Engine) above(tx Tx) (t hlc.Time) {
 		if f := e.at(w.Addr.Floor()); f != nil {
 			t = max(t, f.Ver.T, f.OrdT())
 		}
-		if w.Addr.IsFloor() {
+		switch {
+		case !w.Addr.IsFloor():
+		case w.Survey != nil:
+			t = max(t, w.Survey.top, topOf(w.Survey.since(e.tree(), w.Addr.Key())))
+		default:
 			lo, hi := cell.KeyRange(w.Addr.Key())
 			for s := range e.tree().Range(lo, hi) {
-				t = max(t, s.Ver.T, s.OrdT(), s.BornT())
+				t = max(t, s.Highest())
 			}
 		}
 	}
@@ -179,31 +186,27 @@ func (e *Engine) placed(w Write, v cell.Ver) hlc.Time {
 // cell under a Floor also what the Floor removed, so that its readers know
 // that its author had seen it.
 func (e *Engine) replaced(w Write, cur *cell.Stored) ([]cell.Run, bool) {
+	key := w.Addr.Key()
+	cut := e.falling(key)
 	var room [2]*cell.Stored
-	chain := room[:0]
+	cells := room[:0]
 	if cur != nil {
-		chain = append(chain, cur)
+		cells = append(cells, cur)
 	}
-	floor := cur
-	if w.Addr.IsFloor() {
-		chain = e.underKey(w.Addr.Key(), cur)
-	} else {
-		floor = e.at(w.Addr.Floor())
-	}
-	var m cell.Merge
-	for _, s := range chain {
-		m.Add(cell.RunOf(s.Dot()))
-	}
-	if floor != nil && floor != cur {
+	chain := cells
+	var known []cell.Run
+	switch floor := e.at(w.Addr.Floor()); {
+	case w.Survey != nil:
+		cells = w.Survey.since(e.tree(), key)
+		known, cut = w.Survey.runs, cut || w.Survey.cut
+		chain = cells
+	case w.Addr.IsFloor():
+		cells = e.underKey(key, cur)
+		chain = cells
+	case floor != nil:
 		chain = append(chain, floor)
 	}
-	cut := false
-	for _, s := range chain {
-		m.Add(s.Under...)
-		m.Add(s.PrevRuns()...)
-		cut = cut || s.PrevWasCut()
-	}
-	runs, more := m.Runs()
+	runs, more := runsOver(cells, known, chain)
 	return runs, cut || more
 }
 
@@ -219,6 +222,5 @@ func (e *Engine) underKey(key string, floor *cell.Stored) []*cell.Stored {
 			chain = append(chain, s)
 		}
 	}
-	slices.SortStableFunc(chain, func(a, b *cell.Stored) int { return -a.Ver.Compare(b.Ver) })
-	return chain
+	return newestFirst(chain)
 }

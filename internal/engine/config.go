@@ -39,6 +39,7 @@ type Config struct {
 	BytesPerSec    int // 5 MB
 	MaxFresh       int // addresses waiting to be pushed: 1 M
 	MaxCtxEntries  int // 1 M
+	SweepPerStep   int // cells that fell under a Floor and are booked in one Step: 1,024
 	MaxServed      int // sessions served at once: 4
 	ListThreshold  int // 32
 	SplitFan       int // 16
@@ -105,6 +106,7 @@ func (c Config) withDefaults() Config {
 	num(&c.BytesPerSec, 5_000_000)
 	num(&c.MaxFresh, 1_000_000)
 	num(&c.MaxCtxEntries, 1_000_000)
+	num(&c.SweepPerStep, 1024)
 	num(&c.MaxServed, 4)
 	num(&c.ListThreshold, 32)
 	num(&c.SplitFan, 16)

@@ -53,6 +53,7 @@ type Engine struct {
 	counter uint64              // N of the last own cell
 	stored  map[cell.Origin]int // cells in the tree per origin of their dot
 	graves  graves
+	fallen  []*fallen // what fell under Floors and is not in the books yet
 	purges  purgeAlarm
 
 	ready    bool // the first-session gate is open
@@ -149,6 +150,7 @@ func (e *Engine) runDue() {
 	if !e.ready && e.now.Mono-e.started >= e.cfg.JoinWait {
 		e.open(ReadyUnanswered)
 	}
+	e.book(e.cfg.SweepPerStep)
 	if e.now.Mono >= e.gcDue {
 		e.collect()
 	}
@@ -173,6 +175,9 @@ func (e *Engine) end() Effects {
 	fx.Wake = min(e.gcDue, e.ctxDue, e.expiryDue(), e.push.due(), e.sync.due())
 	if !e.ready {
 		fx.Wake = min(fx.Wake, e.started+e.cfg.JoinWait)
+	}
+	if len(e.fallen) > 0 {
+		fx.Wake = e.now.Mono
 	}
 	fx.Wake = max(fx.Wake, e.now.Mono)
 	return fx

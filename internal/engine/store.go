@@ -126,7 +126,7 @@ func (e *Engine) apply(c *cell.Cell) verdict {
 // differ. Each of the three would be below the next write or delete of its key,
 // which would lift this clock to where no peer takes its writes any more.
 func (e *Engine) tooFar(c *cell.Cell) bool {
-	return e.clock.TooFar(c.Ver.T) || e.clock.TooFar(c.OrdT()) || e.clock.TooFar(c.BornT())
+	return e.clock.TooFar(c.Highest())
 }
 
 // floorOver is the Floor of the key of a cell that is none itself, or nil.
@@ -172,34 +172,6 @@ func (e *Engine) replace(cur *cell.Stored, c *cell.Cell) {
 	if c.IsFloor() {
 		e.sweep(c)
 	}
-}
-
-// sweep removes every cell of the Floor's key that is dead under it. The dots
-// it removes without having seen them become displaced dots of the Floor.
-func (e *Engine) sweep(floor *cell.Cell) {
-	n := uint64(0)
-	for _, s := range e.deadUnder(floor) {
-		e.remove(s)
-		e.outlived(s.Dot(), floor.Ver.T)
-		e.tellConflict(s, floor)
-		e.displaceRuns(floor.Addr, append([]cell.Run{cell.RunOf(s.Dot())}, s.Under...))
-		n++
-	}
-	if n > 0 {
-		e.event(Event{Kind: EventSwept, Addr: floor.Addr, Dot: floor.Dot(), N: n})
-	}
-}
-
-// deadUnder lists the stored cells of the Floor's key that it kills.
-func (e *Engine) deadUnder(floor *cell.Cell) []*cell.Stored {
-	var out []*cell.Stored
-	lo, hi := cell.KeyRange(floor.Addr.Key())
-	for s := range e.tree().Range(lo, hi) {
-		if !s.IsFloor() && s.DeadUnder(floor) {
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 // displace notes that a join put dot below the stored cell s.
