@@ -26,10 +26,10 @@ func (a Agg) Add(b Agg) Agg {
 	}
 }
 
-// swap is a with the share of old replaced by that of new. Sums can be taken
-// back, a maximum cannot: it reports false if MaxRev, Top or MinExp may have
-// been old's, and then only a visit of the rest can tell.
-func (a Agg) swap(old, new Agg) (Agg, bool) {
+// swap replaces the share of old in a by that of new. Sums can be taken back, a
+// maximum cannot: it reports false if MaxRev, Top or MinExp may have been old's,
+// and then only a visit of the rest can tell.
+func (a *Agg) swap(old, new *Agg) bool {
 	exact := (old.MaxRev < a.MaxRev || new.MaxRev >= old.MaxRev) &&
 		(old.Top < a.Top || new.Top >= old.Top) &&
 		(old.MinExp == 0 || old.MinExp != a.MinExp || new.MinExp != 0 && new.MinExp <= old.MinExp)
@@ -42,7 +42,7 @@ func (a Agg) swap(old, new Agg) (Agg, bool) {
 	a.MaxRev = max(a.MaxRev, new.MaxRev)
 	a.MinExp = earlier(a.MinExp, new.MinExp)
 	a.Top = max(a.Top, new.Top)
-	return a, exact
+	return exact
 }
 
 func earlier(a, b int64) int64 {

@@ -101,6 +101,28 @@ func BenchmarkAggOf(b *testing.B) {
 	}
 }
 
+// TestRisingKeysFillNodes: who comes in order leaves no half empty nodes behind.
+func TestRisingKeysFillNodes(t *testing.T) {
+	e := Tree[*plain]{}.Edit()
+	for i := range 10_000 {
+		e.Put(newPlain(i, 1))
+	}
+	leaves := 0
+	var count func(n *node[*plain])
+	count = func(n *node[*plain]) {
+		if n.leaf() {
+			leaves++
+		}
+		for _, k := range n.kids {
+			count(k)
+		}
+	}
+	count(e.Tree().root)
+	if most := 10_000 / (maxFill * 3 / 4); leaves > most {
+		t.Errorf("%d leaves for 10,000 items in rising order, want at most %d", leaves, most)
+	}
+}
+
 // TestPutAllocates: a Put copies each node on its path once, in one piece.
 func TestPutAllocates(t *testing.T) {
 	tr, items := benchTree()

@@ -12,7 +12,7 @@ func (e *Editor[T]) Cut(lo, hi string) {
 	if e.root == nil || hi != "" && hi <= lo {
 		return
 	}
-	e.near = near[T]{}
+	e.finger.depth = 0
 	e.root = e.cut(e.root, lo, hi)
 	for e.root != nil && (e.mend(lo) || hi != "" && e.mend(hi)) {
 	}

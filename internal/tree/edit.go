@@ -5,16 +5,9 @@ import "slices"
 // Editor makes a new Tree out of an old one. It owns the nodes it has copied,
 // so a batch of changes copies each path once. It is for one goroutine.
 type Editor[T Item] struct {
-	root  *node[T]
-	owner *owner
-	near  near[T]
-}
-
-// near is the leaf that a Get last came to, and the bounds of its keys. Who
-// changes a key has looked at it and at its neighbours before.
-type near[T Item] struct {
-	leaf   *node[T]
-	lo, hi string
+	root   *node[T]
+	owner  *owner
+	finger finger[T]
 }
 
 // Edit begins a new version of t. t itself never changes.
@@ -29,109 +22,102 @@ func (e *Editor[T]) Tree() Tree[T] {
 
 // Get returns the item of a key as it is now.
 func (e *Editor[T]) Get(key string) (item T, ok bool) {
-	if n := e.near; n.leaf != nil && key >= n.lo && (n.hi == "" || key < n.hi) {
-		return n.leaf.at(key)
-	}
-	n := near[T]{leaf: e.root}
-	if n.leaf == nil {
+	if e.root == nil {
 		return item, false
 	}
-	for !n.leaf.leaf() {
-		at, seps := n.leaf.route(key), n.leaf.keys.seps
-		if at > 0 {
-			n.lo = seps[at-1]
-		}
-		if at < len(seps) {
-			n.hi = seps[at]
-		}
-		n.leaf = n.leaf.kids[at]
-	}
-	e.near = n
-	return n.leaf.at(key)
+	e.finger.seek(e.root, key)
+	return e.finger.leaf().at(key)
 }
 
 // Put stores an item under its key and returns the one it replaced, if any.
 func (e *Editor[T]) Put(item T) (old T, replaced bool) {
-	e.near = near[T]{}
+	key := item.Key()
 	if e.root == nil {
 		e.root = newLeaf[T](e.owner, nil)
 		e.root.reindex(e.owner)
 	}
-	p := put[T]{key: item.Key(), item: item, added: item.Agg()}
-	root, right := e.put(e.root, &p)
-	if right != nil {
-		root = newInner(e.owner, []*node[T]{root, right})
-		root.partBy(e.owner, []string{p.sep})
-		root.agg = root.sum()
+	e.finger.seek(e.root, key)
+	e.ownPath()
+	var taken Agg
+	if old, replaced = e.putItem(item); replaced {
+		taken = old.Agg()
 	}
-	e.root = root
-	return p.old, p.replaced
+	e.climb(taken, item.Agg())
+	return old, replaced
 }
 
-// put is one Put on its way down and up.
-type put[T Item] struct {
-	key          string
-	item         T
-	added, taken Agg
-	old          T
-	replaced     bool
-	sep          string // parts the two halves of the node last split
-}
-
-// put stores into the subtree n and returns what takes its place: one node, or
-// two if it had to be split.
-func (e *Editor[T]) put(n *node[T], p *put[T]) (left, right *node[T]) {
-	n = e.own(n)
-	if n.leaf() {
-		e.putItem(n, p)
-	} else {
-		i := n.route(p.key)
-		kid, half := e.put(n.kids[i], p)
-		n.kids[i] = kid
-		if half != nil {
-			n.kids = slices.Insert(n.kids, i+1, half)
-			n.partBy(e.owner, with(n.keys.seps, i, p.sep))
+// climb goes up the path of the finger after one change of its leaf: what has
+// grown too large is split, and the aggregates are brought up to date.
+//
+// What has grown at its end keeps more than half: keys that come in rising order
+// would leave all nodes half full behind them.
+func (e *Editor[T]) climb(taken, added Agg) {
+	var right *node[T] // the upper half of what was split below
+	var sep string     // parts it from the lower one
+	path := e.finger.path[:e.finger.depth]
+	for i := len(path) - 1; i >= 0; i-- {
+		n, at := path[i].node, path[i].at
+		if right != nil {
+			n.kids = slices.Insert(n.kids, at+1, right)
+			n.partBy(e.owner, with(n.keys.seps, at, sep))
+			right = nil
+			path[i].at++
 		}
+		if n.fill() > maxFill {
+			half := n.fill() / 2
+			if path[i].at == n.fill()-1 {
+				half = n.fill() - minFill
+			}
+			right, sep = e.split(n, half)
+			e.finger.depth = 0 // it points into the lower half
+			continue
+		}
+		n.exchange(&taken, &added)
 	}
-	if n.fill() > maxFill {
-		return n, e.split(n, p)
-	}
-	n.exchange(p.taken, p.added)
-	return n, nil
-}
-
-func (e *Editor[T]) putItem(n *node[T], p *put[T]) {
-	i, ok := n.find(p.key)
-	if ok {
-		p.old, p.replaced, p.taken = n.items[i], true, n.items[i].Agg()
-		n.items[i] = p.item
+	if right == nil {
 		return
 	}
-	n.items = slices.Insert(n.items, i, p.item)
-	if !e.ownKeys(n).insert(i, p.key) {
-		n.reindex(e.owner)
-	}
+	root := newInner(e.owner, []*node[T]{e.root, right})
+	root.partBy(e.owner, []string{sep})
+	root.agg = root.sum()
+	e.root = root
 }
 
-// split moves the upper half of n to a new node.
-func (e *Editor[T]) split(n *node[T], p *put[T]) (right *node[T]) {
-	at := n.fill() / 2
+// putItem stores into the leaf of the finger, which the editor owns.
+func (e *Editor[T]) putItem(item T) (old T, replaced bool) {
+	leaf := &e.finger.path[e.finger.depth-1]
+	n, key := leaf.node, item.Key()
+	i, ok := n.find(key)
+	if leaf.at = i; ok {
+		old, n.items[i] = n.items[i], item
+		return old, true
+	}
+	n.items = slices.Insert(n.items, i, item)
+	if !e.ownKeys(n).insert(i, key) {
+		n.reindex(e.owner)
+	}
+	return old, false
+}
+
+// split moves the entries of n from at on to a new node, and returns what parts
+// the two.
+func (e *Editor[T]) split(n *node[T], at int) (right *node[T], sep string) {
 	if n.leaf() {
 		right = newLeaf(e.owner, n.items[at:])
 		n.items = slices.Delete(n.items, at, len(n.items))
 		n.reindex(e.owner)
 		right.reindex(e.owner)
-		p.sep = right.items[0].Key()
+		sep = right.items[0].Key()
 	} else {
 		right = newInner(e.owner, n.kids[at:])
 		n.kids = slices.Delete(n.kids, at, len(n.kids))
 		seps := n.keys.seps
 		n.partBy(e.owner, slices.Clone(seps[:at-1]))
 		right.partBy(e.owner, slices.Clone(seps[at:]))
-		p.sep = seps[at-1]
+		sep = seps[at-1]
 	}
 	n.agg, right.agg = n.sum(), right.sum()
-	return right
+	return right, sep
 }
 
 // Delete removes the item of a key and returns it, if there was one.
@@ -140,7 +126,7 @@ func (e *Editor[T]) Delete(key string) (old T, ok bool) {
 	if !ok {
 		return old, false
 	}
-	e.near = near[T]{}
+	e.finger.depth = 0
 	root := e.del(e.root, key, old.Agg())
 	switch {
 	case root.fill() == 0:
@@ -166,7 +152,7 @@ func (e *Editor[T]) del(n *node[T], key string, taken Agg) *node[T] {
 			e.refill(n, max(i, 1))
 		}
 	}
-	n.exchange(taken, Agg{})
+	n.exchange(&taken, &Agg{})
 	return n
 }
 
@@ -247,12 +233,10 @@ func (e *Editor[T]) give(n, r *node[T], d int, sep string) string {
 }
 
 // exchange brings the aggregate up to date after one change below n.
-func (n *node[T]) exchange(taken, added Agg) {
-	agg, exact := n.agg.swap(taken, added)
-	if !exact {
-		agg = n.sum()
+func (n *node[T]) exchange(taken, added *Agg) {
+	if !n.agg.swap(taken, added) {
+		n.agg = n.sum()
 	}
-	n.agg = agg
 }
 
 // own returns n if the editor may write to it, else a copy.

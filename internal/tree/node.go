@@ -1,8 +1,8 @@
 package tree
 
 const (
-	maxFill = 31          // items in a leaf, kids of an inner node
-	minFill = maxFill / 2 // of every node but the root
+	maxFill = 30          // items in a leaf, kids of an inner node: a node is 384 bytes
+	minFill = maxFill / 4 // of every node but the root
 )
 
 // node is a leaf (items) or an inner node (kids). It is frozen for everybody
@@ -29,7 +29,7 @@ type innerNode[T Item] struct {
 
 // fewFill is how many items the smaller of two sizes of a leaf holds, which is
 // that of trees of few items.
-const fewFill = 8
+const fewFill = 7
 
 type smallNode[T Item] struct {
 	node[T]
