@@ -54,6 +54,7 @@ const maxDrafts = 8
 // draft is an entry being changed.
 type draft struct {
 	o       Origin
+	key     string // of its entry
 	lastT   hlc.Time
 	spans   []Span
 	own     bool // spans are not those of the sealed entry
@@ -95,7 +96,7 @@ func (e *ContextEditor) AddRun(r Run, t hlc.Time) {
 	}
 	d := e.open(r.O)
 	if d == nil {
-		e.drafts = append(e.drafts, draft{o: r.O, changed: true})
+		e.drafts = append(e.drafts, draft{o: r.O, key: originKey(r.O), changed: true})
 		d = &e.drafts[len(e.drafts)-1]
 	}
 	d.include(Span{r.From, r.Len})
@@ -144,7 +145,7 @@ func (e *ContextEditor) open(o Origin) *draft {
 	if !ok {
 		return nil
 	}
-	e.drafts = append(e.drafts, draft{o: o, lastT: entry.LastT, spans: entry.Spans})
+	e.drafts = append(e.drafts, draft{o: o, key: entry.key, lastT: entry.LastT, spans: entry.Spans})
 	return &e.drafts[len(e.drafts)-1]
 }
 
@@ -152,7 +153,9 @@ func (e *ContextEditor) open(o Origin) *draft {
 func (e *ContextEditor) flush() {
 	for i := range e.drafts {
 		if d := &e.drafts[i]; d.changed {
-			e.entries.Put(e.sealer.Entry(d.o, d.lastT, d.spans))
+			entry := &Entry{O: d.o, LastT: d.lastT, Spans: d.spans, key: d.key}
+			e.sealer.entry(entry)
+			e.entries.Put(entry)
 		}
 	}
 	clear(e.drafts) // the spans belong to entries now

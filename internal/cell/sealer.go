@@ -24,17 +24,18 @@ func (s *Sealer) Seal(c *Cell) {
 		s.Hasher.Seal(c)
 		return
 	}
-	b := append(s.empty(), s.Hasher.clusterKey[:]...)
+	b := append(s.room(s.Hasher.size(c)), s.Hasher.clusterKey[:]...)
 	b = append(s.Hasher.appendHead(b, c), c.Body...)
 	s.buf = b
 	sum := sha256.Sum256(b)
 	c.hash = [16]byte(sum[:16])
 }
 
-// empty is the buffer without its content.
-func (s *Sealer) empty() []byte {
-	if s.buf == nil {
-		s.buf = make([]byte, 0, 512) // most cells need no more
+// room is the buffer without its content. Cells that come together are of
+// about one size.
+func (s *Sealer) room(size int) []byte {
+	if cap(s.buf) < size {
+		s.buf = make([]byte, 0, size+size/8)
 	}
 	return s.buf[:0]
 }
@@ -42,22 +43,27 @@ func (s *Sealer) empty() []byte {
 // Entry makes an entry of spans that are in normal form, as NewEntry does, and
 // keeps them.
 func (s *Sealer) Entry(o Origin, lastT hlc.Time, spans []Span) *Entry {
+	e := &Entry{O: o, LastT: lastT, Spans: spans, key: originKey(o)}
+	s.entry(e)
+	return e
+}
+
+// entry computes the hash of e.
+func (s *Sealer) entry(e *Entry) {
 	u64 := binary.BigEndian.AppendUint64
-	b := u64(s.empty(), uint64(o))
-	e := &Entry{O: o, LastT: lastT, Spans: spans, key: string(b)}
-	b = u64(b, uint64(lastT))
-	b = u64(b, uint64(len(spans)))
-	if len(b)+16*len(spans) > scratch {
-		e.hash = sumLong(b, spans)
-		return e
+	b := u64(s.room(min(8+8+8+16*len(e.Spans), scratch)), uint64(e.O))
+	b = u64(b, uint64(e.LastT))
+	b = u64(b, uint64(len(e.Spans)))
+	if len(b)+16*len(e.Spans) > scratch {
+		e.hash = sumLong(b, e.Spans)
+		return
 	}
-	for _, sp := range spans {
+	for _, sp := range e.Spans {
 		b = u64(u64(b, sp.From), sp.Len)
 	}
 	s.buf = b
 	sum := sha256.Sum256(b)
 	e.hash = [16]byte(sum[:16])
-	return e
 }
 
 // sumLong is the hash of an entry that the buffer has no room for, begun in b.

@@ -138,11 +138,7 @@ func (r *reader) optional(s *cell.Spec, flags byte) {
 		s.Exp = int64(exp)
 	}
 	if flags&recPrev != 0 {
-		n := r.count(3)
-		if n == 0 || n > MaxPrev {
-			r.fail(ErrRuns)
-		}
-		s.Prev = r.runs(n)
+		s.Prev = r.prevRuns()
 	}
 	if flags&recExt != 0 {
 		ext := r.text(MaxExt, ErrExt)
@@ -151,6 +147,22 @@ func (r *reader) optional(s *cell.Spec, flags byte) {
 		}
 		s.Ext = keep(ext)
 	}
+}
+
+// prevRuns reads a Prev. That of nearly all cells is one run, and good until the
+// next one is read.
+func (r *reader) prevRuns() []cell.Run {
+	n := r.count(3)
+	switch {
+	case n == 0 || n > MaxPrev:
+		r.fail(ErrRuns)
+		return nil
+	case n > 1:
+		return r.runs(n)
+	case r.one == nil:
+		r.one = make([]cell.Run, 1)
+	}
+	return r.runsInto(r.one)
 }
 
 // present fails unless an optional field holds what only it could say.

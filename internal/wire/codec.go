@@ -18,6 +18,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"sync/atomic"
 
 	"github.com/starlingkv/starling/internal/cell"
 	"github.com/starlingkv/starling/internal/hlc"
@@ -29,6 +30,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type Codec struct {
 	hasher cell.Hasher
 	ids    interned
+	sealer atomic.Pointer[cell.Sealer] // of the Parse before, for the next one
 }
 
 // New returns a Codec whose parsed cells are sealed with h.
@@ -130,7 +132,11 @@ func (c *Codec) Parse(b []byte) (Frame, error) {
 		return Frame{}, err
 	}
 	t := Type(b[2])
-	r := reader{b: body, ids: &c.ids, sealer: cell.Sealer{Hasher: &c.hasher}}
+	r := reader{b: body, ids: &c.ids, sealer: c.sealer.Swap(nil)}
+	if r.sealer == nil {
+		r.sealer = &cell.Sealer{Hasher: &c.hasher}
+	}
+	defer c.sealer.Store(r.sealer)
 	if !f.Stream {
 		f.Seq = r.uv()
 	}

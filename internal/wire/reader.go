@@ -13,12 +13,13 @@ import (
 type reader struct {
 	b      []byte
 	err    error
-	sealer cell.Sealer
+	sealer *cell.Sealer
 	ids    *interned
 	dict   []byte // the raw origins of the table
 	codecs table[string]
-	prev   string // the address or bound before, for front coding
-	shared int    // bytes that front coding has unfolded in this frame
+	prev   string     // the address or bound before, for front coding
+	shared int        // bytes that front coding has unfolded in this frame
+	one    []cell.Run // the Prev of the cell before, if it was one run: cell.New has copied it
 }
 
 func (r *reader) fail(err error) {
@@ -211,7 +212,10 @@ func (r *reader) runs(n int) []cell.Run {
 	if n == 0 || r.err != nil {
 		return nil
 	}
-	out := make([]cell.Run, n)
+	return r.runsInto(make([]cell.Run, n))
+}
+
+func (r *reader) runsInto(out []cell.Run) []cell.Run {
 	for i := range out {
 		run := cell.Run{O: r.origin(), From: r.uv(), Len: r.uv()}
 		if run.From == 0 || run.Len == 0 || run.From+(run.Len-1) < run.From {
