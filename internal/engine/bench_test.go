@@ -21,7 +21,7 @@ const (
 
 // benchNode is one engine that holds the keys, and the peer that writes to it.
 type benchNode struct {
-	b     *testing.B
+	b     testing.TB
 	e     *Engine
 	codec *wire.Codec
 	rnd   *rand.Rand
@@ -35,7 +35,7 @@ type benchNode struct {
 
 const benchPeer cell.Origin = 2000
 
-func newBenchNode(b *testing.B, keys int) *benchNode {
+func newBenchNode(b testing.TB, keys int) *benchNode {
 	b.Helper()
 	n := &benchNode{
 		b: b, codec: wire.New(cell.NewHasher("bench")), rnd: rand.New(rand.NewPCG(1, 2)),
@@ -161,6 +161,31 @@ func (n *benchNode) take(packets [][]byte) {
 		in.Frames = append(in.Frames, f)
 	}
 	n.step(in)
+}
+
+// TestRemoteCellAllocates: a cell of a peer costs itself, what stores it and the
+// nodes on its way, and the packet it came in a few things more.
+func TestRemoteCellAllocates(t *testing.T) {
+	for _, tc := range []struct {
+		cells int
+		most  float64
+	}{{1, 36}, {20, 11.5}} {
+		n := newBenchNode(t, 10_000)
+		const packets = 200
+		var raw [][]byte
+		for range packets + 1 {
+			raw = append(raw, n.packet(tc.cells))
+		}
+		i := 0
+		got := testing.AllocsPerRun(packets, func() {
+			n.pass(time.Millisecond)
+			n.take(raw[i : i+1])
+			i++
+		})
+		if got /= float64(tc.cells); got > tc.most {
+			t.Errorf("a cell in a packet of %d: %.1f allocations, want at most %v", tc.cells, got, tc.most)
+		}
+	}
 }
 
 // BenchmarkCommit is one local write of a key that stands, at 1,000 per second.

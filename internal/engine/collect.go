@@ -182,7 +182,7 @@ func (e *Engine) hide(s *cell.Stored) {
 		n.Cell = cell.New(spec)
 		e.hasher.Seal(n.Cell)
 	}
-	e.w.tree.Put(&n)
+	e.store(&n)
 	e.touched(s.Addr)
 	e.event(Event{Kind: EventExpired, Addr: s.Addr, Dot: s.Dot()})
 }

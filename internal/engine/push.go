@@ -36,6 +36,7 @@ type pusher struct {
 	fetches  fetches
 	links    links
 	leaving  bool
+	spans    []wire.Span // of the cell that is taken in, for delta only
 }
 
 // owed is a cell that a WANT asked for.
@@ -81,12 +82,12 @@ func (p *pusher) delta(from cell.Origin, m *wire.Delta) {
 	p.e.expect(m.Len())
 	for _, g := range m.Groups {
 		for _, c := range g.Cells {
-			spans := append(p.wanted.came(p, from, c.Dot()), g.Span)
+			p.spans = append(append(p.spans[:0], p.wanted.came(p, from, c.Dot())...), g.Span)
 			if p.stale(c) {
 				p.refuseStale(from, c)
 				continue
 			}
-			if p.takeIn(from, c, spans...) == servedNow {
+			if p.takeIn(from, c, p.spans...) == servedNow {
 				due = append(due, receipt{to: from, dot: c.Dot()})
 			}
 		}

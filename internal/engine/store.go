@@ -17,6 +17,14 @@ type writer struct {
 	rev   uint64
 	tree  *tree.Editor[*cell.Stored]
 	ctx   *cell.ContextEditor
+	floor lastFloor
+}
+
+// lastFloor is the Floor that was looked for last. The cells of one key come
+// together, while its Floor stands far from most of them.
+type lastFloor struct {
+	addr cell.Addr // empty: none
+	s    *cell.Stored
 }
 
 // edit returns the editors of this Step.
@@ -46,7 +54,7 @@ func (e *Engine) publish() {
 	if e.w.dirty {
 		r.Rev = e.w.rev
 	}
-	e.w = writer{tree: e.w.tree, ctx: e.w.ctx}
+	e.w = writer{tree: e.w.tree, ctx: e.w.ctx, floor: e.w.floor}
 	e.root.Store(r)
 }
 
@@ -134,7 +142,11 @@ func (e *Engine) floorOver(c *cell.Cell) *cell.Stored {
 	if c.IsFloor() {
 		return nil
 	}
-	return e.at(c.Addr.Floor())
+	last, addr := &e.w.floor, c.Addr.Floor()
+	if last.addr != addr {
+		*last = lastFloor{addr: addr, s: e.at(addr)}
+	}
+	return last.s
 }
 
 // judge decides what needs no join: R1 and the cell that is stored already.
@@ -189,7 +201,16 @@ func (e *Engine) displaceRuns(a cell.Addr, runs []cell.Run) {
 	}
 	n := *s
 	n.Under = e.below(s.Cell, runs, s.Under)
-	e.edit().tree.Put(&n)
+	e.store(&n)
+}
+
+// store puts s into the tree, where it replaces old.
+func (e *Engine) store(s *cell.Stored) (old *cell.Stored, replaced bool) {
+	w := e.edit()
+	if s.IsFloor() {
+		w.floor = lastFloor{}
+	}
+	return w.tree.Put(s)
 }
 
 // below joins lists of displaced dots, newest first, without those that the
@@ -222,15 +243,16 @@ func (e *Engine) outlived(d cell.Dot, t hlc.Time) {
 
 // put stores s at its address.
 func (e *Engine) put(s *cell.Stored) {
-	w := e.edit()
-	s.Rev = w.rev
+	s.Rev = e.edit().rev
 	s.Applied = int64(e.now.Mono)
 	s.Hidden = s.Expired(e.clock.Physical()) // a reader must never see it
-	old, replaced := w.tree.Put(s)
-	if replaced {
-		e.count(old.Dot().O, -1)
+	old, replaced := e.store(s)
+	if o := s.Dot().O; !replaced || old.Dot().O != o {
+		e.count(o, 1)
+		if replaced {
+			e.count(old.Dot().O, -1)
+		}
 	}
-	e.count(s.Dot().O, 1)
 	e.push.digests.replaced(s.Addr)
 	e.bury(s)
 	e.touched(s.Addr)
@@ -238,7 +260,11 @@ func (e *Engine) put(s *cell.Stored) {
 
 // remove takes a stored cell out. Its dot stays in the context.
 func (e *Engine) remove(s *cell.Stored) {
-	if _, ok := e.edit().tree.Delete(string(s.Addr)); ok {
+	w := e.edit()
+	if s.IsFloor() {
+		w.floor = lastFloor{}
+	}
+	if _, ok := w.tree.Delete(string(s.Addr)); ok {
 		e.count(s.Dot().O, -1)
 		e.push.digests.replaced(s.Addr)
 		e.graves.remove(s.Addr)
