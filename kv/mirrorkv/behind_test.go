@@ -20,12 +20,14 @@ func TestTooManyBehind(t *testing.T) {
 	if _, err := a.Put(t.Context(), "never added", "x"); err != nil {
 		t.Fatal(err)
 	}
-	m.mu.Lock() // holds the background up, as a secondary that is away does
+	if err := m.turn.hold(t.Context()); err != nil { // holds the background up, as a secondary that is away does
+		t.Fatal(err)
+	}
 	for i := range maxBehind + 2*batch {
 		m.behind.add(fmt.Sprint(i))
 	}
 	size := m.behind.size()
-	m.mu.Unlock()
+	m.turn.release()
 	if size != many {
 		t.Fatalf("%s behind, want more than are counted", size)
 	}

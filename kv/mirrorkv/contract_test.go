@@ -36,7 +36,7 @@ func suite(t testing.TB, log *slog.Logger) kvtest.Store {
 }
 
 func TestContract(t *testing.T) {
-	kvtest.Run(t, kvtest.Suite{New: suite, Around: synctest.Test, Siblings: 10_000})
+	kvtest.Run(t, kvtest.Suite{New: suite, Around: synctest.Test})
 }
 
 func TestContractOnTheRealClock(t *testing.T) {

@@ -91,7 +91,7 @@ func TestCopyGoesOnAfterAFailure(t *testing.T) {
 type narrow struct{ *fickle }
 
 func (n *narrow) Put(ctx context.Context, key string, v any, opts ...kv.PutOption) (string, error) {
-	if s, ok := v.(string); ok && len(s) > 100 {
+	if b, err := kv.EncodeWith(kv.String, v); err == nil && len(b) > 100 {
 		return "", kv.Wrap("put", key, kv.ErrTooLarge)
 	}
 	return n.fickle.Put(ctx, key, v, opts...)

@@ -35,11 +35,7 @@ type Client struct {
 	life    context.Context // ends with kv.ErrClosed
 	stop    context.CancelCauseFunc
 	running sync.WaitGroup
-
-	mu sync.RWMutex // a write holds it for reading from the primary to the secondary
-	pair
-	era    context.Context // ends with errSwitched, or with kv.ErrClosed
-	endEra context.CancelCauseFunc
+	turn    turn
 }
 
 type options struct {
@@ -65,9 +61,6 @@ func VerifyEvery(d time.Duration, f func(Report)) Option {
 	return func(o *options) { o.verify, o.report = d, f }
 }
 
-// errSwitched ends the watches of an era.
-var errSwitched = errors.New("the primary was switched")
-
 // New returns a mirror of primary in secondary, whose clients both speak codec. What the primary holds already is not
 // copied: call [Client.Copy]. Close it to end its goroutines.
 func New(codec kv.Codec, primary, secondary kv.Client, opts ...Option) (*Client, error) {
@@ -75,7 +68,7 @@ func New(codec kv.Codec, primary, secondary kv.Client, opts ...Option) (*Client,
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{speaks: codec, pair: p, options: options{wait: 2 * time.Second}}
+	c := &Client{speaks: codec, options: options{wait: 2 * time.Second}}
 	for _, opt := range opts {
 		opt(&c.options)
 	}
@@ -87,7 +80,7 @@ func New(codec kv.Codec, primary, secondary kv.Client, opts ...Option) (*Client,
 		c.options.log = slog.New(slog.DiscardHandler)
 	}
 	c.life, c.stop = context.WithCancelCause(context.Background())
-	c.era, c.endEra = context.WithCancelCause(c.life)
+	c.turn.now = c.eraOf(p)
 	c.behind.wake = make(chan struct{}, 1)
 	c.running.Go(c.catchUp)
 	if c.options.verify > 0 {
@@ -107,46 +100,54 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// primary returns the store that is read, and the era that it is so in.
-func (c *Client) primary() (side, context.Context) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.from, c.era
+// eraOf is a time that begins now, in which the pair's from is the primary. It ends with the mirror at the latest.
+func (c *Client) eraOf(p pair) *era {
+	e := &era{pair: p}
+	e.over, e.end = context.WithCancelCause(c.life)
+	return e
 }
 
 // open returns the primary, or ErrClosed.
 func (c *Client) open() (side, error) {
-	from, era := c.primary()
-	if errors.Is(context.Cause(era), kv.ErrClosed) {
+	now := c.turn.present()
+	if now.closed() {
 		return side{}, kv.ErrClosed
 	}
-	return from, nil
+	return now.from, nil
 }
 
 // Switch makes the secondary the primary, and the primary the secondary. It first brings up all keys behind, and fails,
-// with nothing changed, if it cannot before ctx ends. Writes wait for it; watches are told a Reset and the state of the
-// new primary.
+// with nothing changed, if it cannot before ctx ends. It waits for the writes that run, and those that come wait for it;
+// reads wait for nobody. Watches are told a Reset and the state of the new primary.
 func (c *Client) Switch(ctx context.Context) error {
-	for {
-		if err := c.Flush(ctx); err != nil {
-			return fmt.Errorf("mirrorkv: not switched: %w", err)
+	err := errMany
+	for errors.Is(err, errMany) {
+		if err = c.Flush(ctx); err != nil { // most of it while writes go on
+			break
 		}
-		if c.switched() {
-			return nil
+		if err = c.turn.hold(ctx); err == nil {
+			err = c.switchHeld(ctx)
+			c.turn.release()
 		}
 	}
+	if err != nil {
+		return fmt.Errorf("mirrorkv: not switched: %w", err)
+	}
+	return nil
 }
 
-// switched switches, unless a key has fallen behind since.
-func (c *Client) switched() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.behind.size() != 0 {
-		return false
+// errMany says that more is behind than writes should be held up for.
+var errMany = errors.New("very many keys fell behind meanwhile")
+
+// switchHeld brings up what has fallen behind since, and switches. Caller holds the writes.
+func (c *Client) switchHeld(ctx context.Context) error {
+	now := c.turn.present()
+	if c.behind.size() == many {
+		return errMany
 	}
-	c.from, c.to = c.to, c.from
-	c.endEra(errSwitched)
-	// The life of the mirror goes on, or has ended, in the era that follows.
-	c.era, c.endEra = context.WithCancelCause(c.life)
-	return true
+	if err := c.flushKeys(ctx, now.sync); err != nil {
+		return err
+	}
+	c.turn.begin(c.eraOf(pair{from: now.to, to: now.from, codec: now.codec}))
+	return nil
 }

@@ -52,37 +52,46 @@ func (c *Client) Entries(ctx context.Context, prefix, after string, opts ...kv.E
 
 // Delete is part of [kv.Client].
 func (c *Client) Delete(ctx context.Context, key string) error {
-	return c.write(ctx, "delete", key, func(from side) error { return from.Delete(ctx, key) })
+	return c.write(ctx, "delete", key, func(now *era) error { return now.from.Delete(ctx, key) })
 }
 
 // Remove is part of [kv.Versioned].
 func (c *Client) Remove(ctx context.Context, key string, opts ...kv.RemoveOption) error {
-	return c.write(ctx, "remove", key, func(from side) error { return from.Remove(ctx, key, opts...) })
+	return c.write(ctx, "remove", key, func(now *era) error { return now.from.Remove(ctx, key, opts...) })
 }
 
 // Put is part of [kv.Versioned]. The version is of the primary that took the write.
 func (c *Client) Put(ctx context.Context, key string, v any, opts ...kv.PutOption) (version string, err error) {
-	err = c.write(ctx, "put", key, func(from side) error {
-		if err := c.fits(v, kv.PutWrite(ctx, opts...)); err != nil {
+	body, err := kv.EncodeWith(c.speaks, v)
+	if err != nil {
+		return "", kv.Wrap("put", key, err)
+	}
+	return c.put(ctx, key, encoded(v, body), opts...)
+}
+
+// put writes a value of which the bytes are known.
+func (c *Client) put(ctx context.Context, key string, v any, opts ...kv.PutOption) (version string, err error) {
+	err = c.write(ctx, "put", key, func(now *era) error {
+		if err := now.fits(v, kv.PutWrite(ctx, opts...)); err != nil {
 			return kv.Wrap("put", key, err)
 		}
 		var err error
-		version, err = from.Put(ctx, key, v, opts...)
+		version, err = now.from.Put(ctx, key, v, opts...)
 		return err
 	})
 	return version, err
 }
 
-// fits refuses what only one of the stores could hold. Caller holds mu for reading.
-func (c *Client) fits(v any, w kv.Write) error {
-	can := c.both()
+// fits refuses what only one of the stores could hold.
+func (p pair) fits(v any, w kv.Write) error {
+	can := p.both()
 	if w.TTL > 0 && !can.TTL {
 		return fmt.Errorf("%w: a TTL, on both stores", kv.ErrUnsupported)
 	}
 	if w.Media != "" && !can.Media {
 		return fmt.Errorf("%w: a media type, on both stores", kv.ErrUnsupported)
 	}
-	body, err := kv.EncodeWith(c.speaks, v)
+	body, err := kv.EncodeWith(p.codec, v)
 	if err == nil && len(body) > can.MaxValue {
 		err = fmt.Errorf("%w: %d bytes, at most %d on both stores", kv.ErrTooLarge, len(body), can.MaxValue)
 	}
@@ -136,7 +145,7 @@ func (c *Client) swap(ctx context.Context, present kv.Entry, was []byte, out any
 	if c.Capabilities().Media {
 		opts = append(opts, kv.Media(present.Media))
 	}
-	_, err = c.Put(ctx, present.Key, out, opts...)
+	_, err = c.put(ctx, present.Key, encoded(out, body), opts...)
 	switch {
 	case errors.Is(err, kv.ErrConflict):
 		return kv.CASLost, nil
@@ -157,9 +166,7 @@ func cause(err error) error {
 
 // Capabilities is part of [kv.Capable]: what both stores promise.
 func (c *Client) Capabilities() kv.Capabilities {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.both()
+	return c.turn.present().both()
 }
 
 func (p pair) both() kv.Capabilities {

@@ -105,6 +105,9 @@ func (p pair) try(ctx context.Context, key string) (Result, error) {
 		}
 		return done(Removed, p.to.Remove(ctx, key, opt))
 	}
+	if here, err = p.encoded(here); err != nil {
+		return Failed, err
+	}
 	if held && p.equal(here, there) {
 		return Equal, nil
 	}
@@ -142,6 +145,21 @@ func (p pair) equal(a, b kv.Entry) bool {
 	}
 	y, err := body(p.codec, b)
 	return err == nil && bytes.Equal(x, y)
+}
+
+// encoded is an entry whose bytes are known, so that nobody needs to encode it again.
+func (p pair) encoded(e kv.Entry) (kv.Entry, error) {
+	b, err := body(p.codec, e)
+	e.Value = encoded(e.Value, b)
+	return e, err
+}
+
+// encoded is a value by its bytes. One that names its codec is its bytes already.
+func encoded(v any, body []byte) any {
+	if _, named := v.(kv.Coded); named {
+		return v
+	}
+	return kv.Raw(body)
 }
 
 // body returns the bytes of a present entry.

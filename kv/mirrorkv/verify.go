@@ -33,25 +33,21 @@ func (c *Client) Copy(ctx context.Context, after string, progress func(Progress)
 	if err := c.closed(ctx); err != nil {
 		return Progress{Last: after}, err
 	}
-	c.mu.RLock()
-	p, era := c.pair, c.era
-	c.mu.RUnlock()
+	now := c.turn.present()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(era, func() { cancel(context.Cause(era)) })()
-	return p.copy(ctx, Job{After: after, Extras: RemoveExtras, Progress: progress}, c.guarded)
+	defer context.AfterFunc(now.over, func() { cancel(context.Cause(now.over)) })()
+	return now.copy(ctx, Job{After: after, Extras: RemoveExtras, Progress: progress}, Job{Timeout: c.options.wait}.bounded(c.guarded))
 }
 
 // Verify compares both stores under the prefix and changes nothing.
 func (c *Client) Verify(ctx context.Context, prefix string) Report {
 	r := Report{Began: time.Now()}
-	c.mu.RLock()
-	p, era := c.pair, c.era
-	c.mu.RUnlock()
+	now := c.turn.present()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(era, func() { cancel(context.Cause(era)) })()
-	for d, err := range p.differences(ctx, kv.Selection{Prefix: prefix}) {
+	defer context.AfterFunc(now.over, func() { cancel(context.Cause(now.over)) })()
+	for d, err := range now.differences(ctx, kv.Selection{Prefix: prefix}) {
 		if err != nil {
 			r.Err = err
 			break

@@ -40,16 +40,16 @@ type watch struct {
 // era tells the events of the present primary, and returns errSwitched if it is the primary no more. Any other end has
 // been told.
 func (w watch) era(ctx context.Context, yield func(kv.Event, error) bool) error {
-	from, era := w.client.primary()
+	now := w.client.turn.present()
 	watch, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := context.AfterFunc(era, func() { cancel(context.Cause(era)) })
+	stop := context.AfterFunc(now.over, func() { cancel(context.Cause(now.over)) })
 	defer stop()
-	if err := context.Cause(era); errors.Is(err, kv.ErrClosed) {
-		yield(kv.Event{}, kv.Wrap("watch", w.prefix, err))
+	if now.closed() {
+		yield(kv.Event{}, kv.Wrap("watch", w.prefix, kv.ErrClosed))
 		return nil
 	}
-	for ev, err := range from.Events(watch, w.prefix, w.opts...) {
+	for ev, err := range now.from.Events(watch, w.prefix, w.opts...) {
 		if err == nil || ev.Key != "" {
 			if !yield(ev, err) {
 				return nil

@@ -34,16 +34,19 @@ func (c *Client) Outcomes() Outcomes {
 }
 
 // write does a write at the primary and copies the key to the secondary, both before a switch can come between.
-func (c *Client) write(ctx context.Context, op, key string, do func(from side) error) error {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if errors.Is(context.Cause(c.era), kv.ErrClosed) {
+func (c *Client) write(ctx context.Context, op, key string, do func(now *era) error) error {
+	now, err := c.turn.enter(ctx)
+	if err != nil {
+		return kv.Wrap(op, key, err)
+	}
+	defer c.turn.leave()
+	if now.closed() {
 		return kv.Wrap(op, key, kv.ErrClosed)
 	}
-	err := do(c.from)
+	err = do(now)
 	switch {
 	case err == nil:
-		c.mirror(ctx, key)
+		c.mirror(ctx, now, key)
 	case !refused(err):
 		c.behind.add(key) // the primary may have taken it
 	}
@@ -63,8 +66,8 @@ func refused(err error) bool {
 	return false
 }
 
-// mirror copies the key now, or leaves it to the background. Caller holds mu for reading.
-func (c *Client) mirror(ctx context.Context, key string) {
+// mirror copies the key now, or leaves it to the background. Caller has entered the era.
+func (c *Client) mirror(ctx context.Context, now *era, key string) {
 	if c.behind.failing.Load() {
 		c.counts.late.Add(1)
 		c.behind.add(key)
@@ -74,7 +77,7 @@ func (c *Client) mirror(ctx context.Context, key string) {
 	// The write has happened: that its caller goes away is no reason to fall behind.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.options.wait)
 	defer cancel()
-	if _, err := c.sync(ctx, key); err != nil {
+	if _, err := now.sync(ctx, key); err != nil {
 		c.counts.failed.Add(1)
 		c.behind.failing.Store(true)
 		c.behind.add(key)
@@ -211,13 +214,29 @@ func (c *Client) Flush(ctx context.Context) error {
 		if err := c.flushAll(ctx); err != nil {
 			return err
 		}
+		if err := c.flushKeys(ctx, c.guarded); err != nil {
+			return err
+		}
+		if c.behind.size() == 0 {
+			return nil
+		}
+	}
+}
+
+// flushKeys makes the keys behind equal until none is left.
+func (c *Client) flushKeys(ctx context.Context, one syncer) error {
+	one = Job{Timeout: c.options.wait}.bounded(one)
+	for {
+		if err := c.closed(ctx); err != nil {
+			return err
+		}
 		keys, adds := c.behind.some(batch)
 		if len(keys) == 0 {
 			return nil
 		}
 		caught := 0
 		var first error
-		for i, s := range syncAll(ctx, keys, c.guarded) {
+		for i, s := range syncAll(ctx, keys, one) {
 			if s.err != nil {
 				first = s.err
 				continue
@@ -254,9 +273,10 @@ func (c *Client) flushAll(ctx context.Context) error {
 
 // guarded makes one key equal while no switch can come between.
 func (c *Client) guarded(ctx context.Context, key string) (Result, error) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	ctx, cancel := context.WithTimeout(ctx, c.options.wait)
-	defer cancel()
-	return c.sync(ctx, key)
+	now, err := c.turn.enter(ctx)
+	if err != nil {
+		return Failed, err
+	}
+	defer c.turn.leave()
+	return now.sync(ctx, key)
 }
