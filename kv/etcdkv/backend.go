@@ -42,8 +42,10 @@ func (s *store) Load(ctx context.Context, key string) (kv.Entry, error) {
 
 func (s *store) load(ctx context.Context, key string) (e entry, err error) {
 	err = s.attempt(ctx, func(ctx context.Context, c *clientv3.Client) error {
+		before := s.revision.Load()
 		resp, err := c.Get(ctx, key, clientv3.WithRange(behind(key)))
 		if err == nil {
+			s.saw(before, resp.Header.Revision)
 			e = s.met(resp.Header.ClusterId).one(key, resp.Kvs)
 		}
 		return err

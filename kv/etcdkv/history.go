@@ -20,11 +20,12 @@ import (
 // progressEvery is how often etcd is asked how far a search has come.
 const progressEvery = 50 * time.Millisecond
 
-// saw notes a revision of the cluster, from which searches begin.
-func (s *store) saw(revision int64) {
+// saw notes a revision that the cluster answered with, from which searches begin. The question was asked when before was
+// the greatest known: an answer behind that comes from a cluster that was restored from a backup and counts anew.
+func (s *store) saw(before, revision int64) {
 	for {
 		old := s.revision.Load()
-		if revision <= old || s.revision.CompareAndSwap(old, revision) {
+		if before <= revision && revision <= old || s.revision.CompareAndSwap(old, revision) {
 			return
 		}
 	}
@@ -40,7 +41,7 @@ func (x *writing) begin(ctx context.Context, c *clientv3.Client) error {
 	}
 	resp, err := c.Get(ctx, x.key, clientv3.WithCountOnly())
 	if err == nil {
-		x.store.saw(resp.Header.Revision)
+		x.store.saw(0, resp.Header.Revision)
 		x.since = resp.Header.Revision
 	}
 	return err
@@ -53,6 +54,18 @@ func (x *writing) created(ctx context.Context, c *clientv3.Client) (int64, error
 	if err != nil || now.Count > 0 {
 		return 0, err
 	}
+	switch until := now.Header.Revision; {
+	case until < x.since:
+		x.store.saw(x.since, until)
+		return 0, fmt.Errorf("%w: etcd was restored from a backup meanwhile", kv.ErrUnknown)
+	case until == x.since:
+		return 0, nil // nothing at all was written
+	}
+	return x.search(ctx, c, now.Header.Revision)
+}
+
+// search looks for the write in the history of its key, from before the first try up to the revision.
+func (x *writing) search(ctx context.Context, c *clientv3.Client, upTo int64) (int64, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	history := c.Watch(ctx, noteKey(x.key, x.codec), clientv3.WithRev(x.since+1), clientv3.WithFilterDelete(), clientv3.WithProgressNotify())
@@ -72,7 +85,7 @@ func (x *writing) created(ctx context.Context, c *clientv3.Client) (int64, error
 					return ev.Kv.ModRevision, nil
 				}
 			}
-			if resp.Header.Revision >= now.Header.Revision && (resp.IsProgressNotify() || len(resp.Events) > 0) {
+			if resp.Header.Revision >= upTo && (resp.IsProgressNotify() || len(resp.Events) > 0) {
 				return 0, nil
 			}
 		case <-ask.C:

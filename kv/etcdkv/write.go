@@ -128,6 +128,7 @@ func (x *writing) try(ctx context.Context, c *clientv3.Client) error {
 		if err := x.lend(ctx, c); err != nil {
 			return err
 		}
+		before := x.store.revision.Load()
 		resp, err := c.Txn(ctx).If(x.conditions()...).Then(x.then(x.lease.id)...).
 			Else(clientv3.OpGet(x.key, clientv3.WithRange(behind(x.key)))).Commit()
 		if errors.Is(err, rpctypes.ErrLeaseNotFound) {
@@ -141,12 +142,12 @@ func (x *writing) try(ctx context.Context, c *clientv3.Client) error {
 			return err
 		}
 		of := x.store.met(resp.Header.ClusterId)
-		x.store.saw(resp.Header.Revision)
+		x.store.saw(before, resp.Header.Revision)
 		if resp.Succeeded {
 			x.version = versionOf(of.cluster, resp.Header.Revision)
 			return x.lease.prolong(ctx, c)
 		}
-		done, err := x.meet(of.one(x.key, rowsOf(resp)))
+		done, err := x.meet(of.one(x.key, rowsOf(resp)), resp.Header.Revision)
 		if done || err != nil {
 			return err
 		}
@@ -161,16 +162,18 @@ func (x *writing) conditions() []clientv3.Cmp {
 	return conditions
 }
 
-// meet looks at what is there instead of what was expected, and reports whether the write is done.
-func (x *writing) meet(there entry) (done bool, err error) {
+// meet looks at what is there instead of what was expected, at a revision of the cluster, and reports whether the write is
+// done.
+func (x *writing) meet(there entry, at int64) (done bool, err error) {
 	removal := x.codec == ""
+	untouched := there.rev <= x.since && x.since <= at // nobody wrote the key since before the first try, which did not happen
 	switch {
 	case removal && there.Version == "":
 		return true, nil // removed, by this or by another
 	case !removal && there.write == x.mark:
 		x.version = there.Version // an earlier try, whose answer was lost
 		return true, nil
-	case x.lost != nil && there.rev != x.rev:
+	case x.lost != nil && there.rev != x.rev && !untouched:
 		return false, fmt.Errorf("%w: %w: %w", kv.ErrUnknown, kv.ErrUnreachable, reason(x.lost))
 	case !x.w.Admits(there.Version):
 		return false, kv.ErrConflict
