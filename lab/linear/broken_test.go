@@ -34,7 +34,7 @@ type broken struct {
 	old map[string]any
 }
 
-func sometimes() bool { return rand.IntN(50) == 0 }
+func sometimes() bool { return rand.IntN(10) == 0 }
 
 func (b *broken) Get(ctx context.Context, key string) (any, error) {
 	v, err := b.Client.Get(ctx, key)

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/starlingkv/starling/elect"
+	"github.com/starlingkv/starling/internal/lab"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/consulkv"
 	"github.com/starlingkv/starling/kv/etcdkv"
@@ -138,9 +138,9 @@ func (h *hall) next(t *testing.T) *reign {
 
 func TestElectionsOnEtcd(t *testing.T) {
 	cluster := etcdlab.Start(t, 3)
-	elections(t, stand(t, func(i int) (kv.Client, *etcdlab.Proxy, error) {
-		line := etcdlab.Before(t, cluster.Members[i%3])
-		c, err := etcdkv.New([]string{line.Endpoint}, kv.Bytes)
+	elections(t, stand(t, func(i int) (kv.Client, *lab.Proxy, error) {
+		line := lab.Before(t, cluster.Members[i%3].Endpoint)
+		c, err := etcdkv.New([]string{line.Address}, kv.Bytes)
 		if err == nil {
 			t.Cleanup(func() { c.Close() })
 		}
@@ -150,9 +150,9 @@ func TestElectionsOnEtcd(t *testing.T) {
 
 func TestElectionsOnNATS(t *testing.T) {
 	cluster := natslab.StartCluster(t)
-	elections(t, stand(t, func(i int) (kv.Client, *etcdlab.Proxy, error) {
-		line := etcdlab.Before(t, &etcdlab.Member{Endpoint: cluster.Members[i%3].Address()})
-		c, err := natskv.New("nats://"+line.Endpoint, kv.Bytes, natskv.Options{Bucket: "elect", Replicas: 3})
+	elections(t, stand(t, func(i int) (kv.Client, *lab.Proxy, error) {
+		line := lab.Before(t, cluster.Members[i%3].Address())
+		c, err := natskv.New("nats://"+line.Address, kv.Bytes, natskv.Bucket("elect"), natskv.Replicas(3))
 		if err == nil {
 			t.Cleanup(func() { c.Close() })
 		}
@@ -162,9 +162,9 @@ func TestElectionsOnNATS(t *testing.T) {
 
 func TestElectionsOnConsul(t *testing.T) {
 	agent := consullab.Start(t)
-	elections(t, stand(t, func(int) (kv.Client, *etcdlab.Proxy, error) {
-		line := etcdlab.Before(t, &etcdlab.Member{Endpoint: strings.TrimPrefix(agent.URL(), "http://")})
-		c, err := consulkv.New("http://"+line.Endpoint, kv.Bytes)
+	elections(t, stand(t, func(int) (kv.Client, *lab.Proxy, error) {
+		line := lab.Before(t, agent.Address())
+		c, err := consulkv.New("http://"+line.Address, kv.Bytes)
 		if err == nil {
 			t.Cleanup(func() { c.Close() })
 		}
@@ -173,7 +173,7 @@ func TestElectionsOnConsul(t *testing.T) {
 }
 
 // stand makes the candidates, each with a line of its own.
-func stand(t *testing.T, open func(i int) (kv.Client, *etcdlab.Proxy, error)) (all []*candidate) {
+func stand(t *testing.T, open func(i int) (kv.Client, *lab.Proxy, error)) (all []*candidate) {
 	t.Helper()
 	for i := range 5 {
 		c, line, err := open(i)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/starlingkv/starling/internal/lab"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/consulkv"
 	"github.com/starlingkv/starling/kv/etcdkv"
@@ -16,8 +17,6 @@ import (
 	"github.com/starlingkv/starling/lab/stores/etcdlab"
 	"github.com/starlingkv/starling/lab/stores/natslab"
 )
-
-func TestMain(m *testing.M) { natslab.Main(m) }
 
 const clients = 5
 
@@ -61,7 +60,7 @@ func TestMemory(t *testing.T) {
 }
 
 // lines are what stands between the clients and the members of a cluster.
-type lines []*etcdlab.Proxy
+type lines []*lab.Proxy
 
 // disturb cuts one line after the other, or makes it lose the answers, for most of a second of each two.
 func (ls lines) disturb(ctx context.Context, rounds int) {
@@ -81,8 +80,8 @@ func (ls lines) disturb(ctx context.Context, rounds int) {
 func before(t *testing.T, addresses []string) (ls lines, behind []string) {
 	t.Helper()
 	for _, a := range addresses {
-		p := etcdlab.Before(t, &etcdlab.Member{Endpoint: a})
-		ls, behind = append(ls, p), append(behind, p.Endpoint)
+		p := lab.Before(t, a)
+		ls, behind = append(ls, p), append(behind, p.Address)
 	}
 	return ls, behind
 }
@@ -103,9 +102,7 @@ func TestEtcd(t *testing.T) {
 		dead.Kill()
 		after(ctx, 2*time.Second)
 		ls.disturb(ctx, 4)
-		if err := dead.Restart(); err != nil {
-			t.Error(err)
-		}
+		dead.Restart()
 		ls.disturb(ctx, 4)
 	})
 }
@@ -119,7 +116,7 @@ func TestNATS(t *testing.T) {
 	ls, endpoints := before(t, addresses)
 	servers := "nats://" + strings.Join(endpoints, ",nats://")
 	prove(t, func() kv.Client {
-		c, err := natskv.New(servers, kv.String, natskv.Options{Bucket: "linear", Replicas: 3})
+		c, err := natskv.New(servers, kv.String, natskv.Bucket("linear"), natskv.Replicas(3))
 		if err != nil {
 			t.Fatal(err)
 		}

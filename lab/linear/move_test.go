@@ -1,19 +1,17 @@
 package linear_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/starlingkv/starling/internal/lab"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/consulkv"
 	"github.com/starlingkv/starling/kv/etcdkv"
@@ -30,12 +28,7 @@ const movedWithin = 10 * time.Second
 // TestCopyCommand moves keys with the real command: from etcd to a node, followed until the cut-over, and from there to
 // NATS and to Consul.
 func TestCopyCommand(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "starling")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/starling")
-	build.Dir = "../.."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	binary := lab.Starling(t)
 	cluster := etcdlab.Start(t, 1)
 	source, err := etcdkv.New(cluster.Endpoints(), kv.Bytes)
 	if err != nil {
@@ -49,7 +42,7 @@ func TestCopyCommand(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	node := server(t, binary)
+	node := lab.Serve(t, binary, "--bind", "127.0.0.1:0")
 	etcd := "etcd://" + cluster.Endpoints()[0] + "/app/"
 
 	follow := exec.CommandContext(t.Context(), binary, "copy", "--watch", "--from", etcd, "--to", node, "-o", "json")
@@ -82,7 +75,7 @@ func TestCopyCommand(t *testing.T) {
 	agent := consullab.Start(t)
 	for _, to := range []string{
 		"nats://" + nats.Members[0].Address() + "/app/?bucket=moved",
-		"consul://" + strings.TrimPrefix(agent.URL(), "http://") + "/app/",
+		"consul://" + agent.Address() + "/app/",
 	} {
 		if out, err := exec.CommandContext(t.Context(), binary, "copy", "--from", node, "--to", to).CombinedOutput(); err != nil {
 			t.Errorf("copy to %s: %v\n%s", to, err, out)
@@ -96,36 +89,6 @@ func TestCopyCommand(t *testing.T) {
 	if v, err := moved.Get(t.Context(), "app/late"); err != nil || string(v.([]byte)) != "came while it was followed" {
 		t.Errorf("after two moves: %v, %v", v, err)
 	}
-}
-
-// server runs a node until the test ends, and returns its URL.
-func server(t *testing.T, binary string) string {
-	t.Helper()
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, "server", "-o", "json", "--http", "127.0.0.1:0", "--bind", "127.0.0.1:0")
-	var talk bytes.Buffer
-	cmd.Stderr = &talk
-	stdout, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the server ends with %v\n%s", err, talk.String())
-		}
-	})
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	var running struct{ HTTP string }
-	if err == nil {
-		err = json.Unmarshal(line, &running)
-	}
-	if err != nil {
-		t.Fatalf("the server does not say where it is: %v\n%s", err, talk.String())
-	}
-	return running.HTTP
 }
 
 // arrives waits until a key has a value, "" for none, as the command reads it.
@@ -152,7 +115,7 @@ func TestMirrorOfRealStores(t *testing.T) {
 	defer primary.Close()
 	members := natslab.StartCluster(t).Members
 	natsLines, servers := before(t, []string{members[0].Address()})
-	secondary, err := natskv.New("nats://"+servers[0], kv.String, natskv.Options{Bucket: "mirror", Replicas: 3})
+	secondary, err := natskv.New("nats://"+servers[0], kv.String, natskv.Bucket("mirror"), natskv.Replicas(3))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,24 +1,15 @@
 package consullab
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/consul/api"
 
+	"github.com/starlingkv/starling/internal/lab"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/consulkv"
 )
@@ -74,96 +65,23 @@ func TestAToken(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	ca := newAuthority(t)
-	dir := t.TempDir()
-	server := ca.issue(t, "server")
-	for name, blob := range map[string][]byte{"ca.pem": ca.pem, "cert.pem": server.cert, "key.pem": server.key} {
-		if err := os.WriteFile(filepath.Join(dir, name), blob, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	port := freePorts(t)[0]
-	a := Start(t, fmt.Sprintf(`
-		ports { https = %d }
-		tls { https { ca_file = %q cert_file = %q key_file = %q verify_incoming = true } }`,
-		port, filepath.Join(dir, "ca.pem"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")))
-	url := fmt.Sprintf("https://127.0.0.1:%d", port)
-	own := ca.issue(t, "client")
-	pair, err := tls.X509KeyPair(own.cert, own.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := &tls.Config{RootCAs: ca.pool, Certificates: []tls.Certificate{pair}}
+	ca := lab.NewAuthority(t)
+	files := ca.Issue("server")
+	a := Start(t, fmt.Sprintf(`tls { https { ca_file = %q cert_file = %q key_file = %q verify_incoming = true } }`, ca.File, files.Cert, files.Key))
+	url := "https://" + lab.Address(a.Port(httpsPort))
+	good := ca.Client("client")
 	c := openAt(t, url, consulkv.TLS(good))
 	put(t, c, "k", "v")
 	if v, err := a.open(t).Get(soon(t), "k"); v != "v" || err != nil {
 		t.Errorf("beside TLS: %v, %v", v, err)
 	}
 	for name, bad := range map[string]*tls.Config{
-		"no certificate":      {RootCAs: ca.pool},
-		"another's authority": {RootCAs: newAuthority(t).pool, Certificates: []tls.Certificate{pair}},
+		"no certificate":      {RootCAs: ca.Pool},
+		"another's authority": {RootCAs: lab.NewAuthority(t).Pool, Certificates: good.Certificates},
 	} {
 		refused := openAt(t, url, consulkv.TLS(bad), consulkv.Patience(200*time.Millisecond))
 		if _, err := refused.Get(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), url) || !strings.Contains(err.Error(), "certificate") {
 			t.Errorf("Get with %s = %v, want an error about the certificate", name, err)
 		}
-	}
-}
-
-// authority signs certificates for 127.0.0.1.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pem  []byte
-	pool *x509.CertPool
-}
-
-type issued struct{ cert, key []byte }
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &authority{cert: cert, key: key, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pool: x509.NewCertPool()}
-	a.pool.AddCert(cert)
-	return a
-}
-
-func (a *authority) issue(t *testing.T, name string) issued {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bits, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return issued{
-		cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		key:  pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: bits}),
 	}
 }

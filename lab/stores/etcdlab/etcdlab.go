@@ -1,22 +1,24 @@
-// Package etcdlab runs real etcd servers inside a test: one member, or a cluster of three of which members can be killed,
-// started again and cut off.
+// Package etcdlab runs real etcd servers beside a test, each a process of its own: one member, or a cluster of three of
+// which members can be killed and started again.
 package etcdlab
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
-	"net"
-	"net/url"
+	"maps"
+	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"go.etcd.io/etcd/server/v3/embed"
-)
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 
-// readyWithin bounds how long a member may take to start.
-const readyWithin = 30 * time.Second
+	"github.com/starlingkv/starling/internal/lab"
+	"github.com/starlingkv/starling/lab/stores/members"
+)
 
 // Cluster is a running cluster.
 type Cluster struct {
@@ -25,72 +27,98 @@ type Cluster struct {
 
 // Member is one server, which keeps its addresses and its data while it is down.
 type Member struct {
+	*lab.Server
 	Endpoint string // for clients, as 127.0.0.1:2379
-	cfg      embed.Config
 
-	mu   sync.Mutex  // guards etcd
-	etcd *embed.Etcd // nil: down
+	t   testing.TB
+	dir string // of its data
 }
 
-// Config is that of a member.
-type Config = embed.Config
+// Config is what a member is told beyond where it is: keys of etcd's own configuration file.
+type Config map[string]any
 
-// Option changes the configuration of every member.
-type Option func(*Config)
+// The ports of a member.
+const (
+	peerPort = iota
+	clientPort
+	memberPorts
+)
 
-// Start starts a cluster of n members, which ends with the test.
-func Start(t testing.TB, n int, opts ...Option) *Cluster {
+// Start starts a cluster of n members, which ends with the test. Each is told more of all.
+func Start(t testing.TB, n int, more ...Config) *Cluster {
 	t.Helper()
-	c := &Cluster{}
-	addrs := free(t, 2*n)
-	var initial []string
-	for i := range n {
-		initial = append(initial, fmt.Sprintf("m%d=http://%s", i, addrs[2*i]))
-	}
-	dir := t.TempDir()
-	for i := range n {
-		cfg := embed.NewConfig()
-		cfg.Name, cfg.Dir = fmt.Sprintf("m%d", i), filepath.Join(dir, fmt.Sprint(i))
-		cfg.LogLevel = "fatal" // what a killed member says about it
-		cfg.UnsafeNoFsync = true
-		cfg.TickMs, cfg.ElectionMs = 20, 200
-		cfg.InitialCluster = strings.Join(initial, ",")
-		cfg.InitialClusterToken = dir
-		peer, client := url.URL{Scheme: "http", Host: addrs[2*i]}, url.URL{Scheme: "http", Host: addrs[2*i+1]}
-		cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
-		cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
-		for _, opt := range opts {
-			opt(cfg)
-		}
-		c.Members = append(c.Members, &Member{Endpoint: addrs[2*i+1], cfg: *cfg})
-	}
-	t.Cleanup(c.Stop)
-	for _, m := range c.Members {
-		if err := m.begin(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, m := range c.Members {
-		if err := m.ready(); err != nil {
-			t.Fatal(err)
-		}
+	c, dirs := &Cluster{}, make([]string, n)
+	for i, s := range lab.Start(t, fleet(t, dirs, more)) {
+		c.Members = append(c.Members, &Member{Server: s, Endpoint: lab.Address(s.Port(clientPort)), t: t, dir: dirs[i]})
 	}
 	return c
 }
 
-// free returns n addresses that were free a moment ago. etcd must know them all before the first member starts.
-func free(t testing.TB, n int) []string {
-	t.Helper()
-	var addrs []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+// fleet is a cluster of as many members as there are dirs, which it fills with where their data is.
+func fleet(t testing.TB, dirs []string, more []Config) lab.Fleet {
+	return lab.Fleet{Size: len(dirs), Ports: memberPorts, Program: func(i int, ports [][]int) lab.Program {
+		t.Helper()
+		var initial []string
+		for j, p := range ports {
+			initial = append(initial, fmt.Sprintf("m%d=http://%s", j, lab.Address(p[peerPort])))
+		}
+		dir, name := t.TempDir(), fmt.Sprint("m", i)
+		dirs[i] = filepath.Join(dir, "data")
+		peer, client := "http://"+lab.Address(ports[i][peerPort]), lab.Address(ports[i][clientPort])
+		config := Config{
+			"name": name, "data-dir": dirs[i], "log-level": "error",
+			"initial-cluster": strings.Join(initial, ","), "initial-cluster-token": strings.Join(initial, ","),
+			"listen-peer-urls": peer, "initial-advertise-peer-urls": peer,
+			"unsafe-no-fsync": true, "heartbeat-interval": 20, "election-timeout": 200,
+		}
+		for _, m := range more {
+			maps.Copy(config, m)
+		}
+		scheme := "http://"
+		if config[security] != nil {
+			scheme = "https://"
+		}
+		config["listen-client-urls"], config["advertise-client-urls"] = scheme+client, scheme+client
+		file := filepath.Join(dir, "etcd.json") // YAML too
+		text, err := json.Marshal(config)
+		if err == nil {
+			err = os.WriteFile(file, text, 0o600)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
+		return members.Program(t, "etcd", name, file)
+	}}
+}
+
+// security is the key of what a member says about TLS.
+const security = "client-transport-security"
+
+// Secure is the configuration of members that speak TLS to clients, and want certificates of theirs.
+func Secure(by *lab.Authority) Config {
+	files := by.Issue("member")
+	return Config{security: map[string]any{
+		"cert-file": files.Cert, "key-file": files.Key, "trusted-ca-file": by.File, "client-cert-auth": true,
+	}}
+}
+
+// Backup copies the data of a member that is down and returns what puts it back, which goes for one that is down too.
+func (m *Member) Backup() (restore func()) {
+	m.t.Helper()
+	copied := filepath.Join(m.t.TempDir(), "data")
+	if err := os.CopyFS(copied, os.DirFS(m.dir)); err != nil {
+		m.t.Fatal(err)
 	}
-	return addrs
+	return func() {
+		m.t.Helper()
+		err := os.RemoveAll(m.dir)
+		if err == nil {
+			err = os.CopyFS(m.dir, os.DirFS(copied))
+		}
+		if err != nil {
+			m.t.Fatal(err)
+		}
+	}
 }
 
 // Endpoints are those of all members, also of those that are down.
@@ -102,84 +130,26 @@ func (c *Cluster) Endpoints() []string {
 	return all
 }
 
-// Stop kills every member.
-func (c *Cluster) Stop() {
-	for _, m := range c.Members {
-		m.Kill()
-	}
-}
-
 // Leader is the member that leads, nil while there is none.
 func (c *Cluster) Leader() *Member {
 	for _, m := range c.Members {
-		if m.leads() {
+		if m.Running() && m.leads() {
 			return m
 		}
 	}
 	return nil
 }
 
+// leads asks the member itself.
 func (m *Member) leads() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.etcd != nil && m.etcd.Server.Leader() == m.etcd.Server.MemberID()
-}
-
-// Up reports whether the member runs.
-func (m *Member) Up() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.etcd != nil
-}
-
-// Kill stops the member without a word to the others: its connections break, and if it led, the others must notice.
-func (m *Member) Kill() {
-	m.mu.Lock()
-	e := m.etcd
-	m.etcd = nil
-	m.mu.Unlock()
-	if e == nil {
-		return
-	}
-	for _, l := range e.Clients {
-		_ = l.Close()
-	}
-	e.Server.HardStop()
-	e.Close()
-}
-
-// Restart starts a killed member again, with its data.
-func (m *Member) Restart() error {
-	if err := m.begin(); err != nil {
-		return err
-	}
-	return m.ready()
-}
-
-func (m *Member) begin() error {
-	cfg := m.cfg
-	e, err := embed.StartEtcd(&cfg)
+	const answerWithin = 2 * time.Second
+	plain, err := clientv3.New(clientv3.Config{Endpoints: []string{m.Endpoint}, DialTimeout: answerWithin, Logger: zap.NewNop()})
 	if err != nil {
-		return fmt.Errorf("etcd member %s: %w", m.cfg.Name, err)
+		return false
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.etcd = e
-	return nil
-}
-
-func (m *Member) ready() error {
-	m.mu.Lock()
-	e := m.etcd
-	m.mu.Unlock()
-	limit := time.NewTimer(readyWithin)
-	defer limit.Stop()
-	select {
-	case <-e.Server.ReadyNotify():
-		return nil
-	case err := <-e.Err():
-		return fmt.Errorf("etcd member %s: %w", m.cfg.Name, err)
-	case <-limit.C:
-		return fmt.Errorf("etcd member %s is not ready after %v", m.cfg.Name, readyWithin)
-	}
+	defer plain.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+	defer cancel()
+	status, err := plain.Status(ctx, m.Endpoint)
+	return err == nil && status.Leader == status.Header.MemberId
 }

@@ -164,7 +164,7 @@ func TestChangeBehindThePage(t *testing.T) {
 func TestMaxRequest(t *testing.T) {
 	t.Parallel()
 	const most = 300 << 10
-	cluster := Start(t, 1, func(cfg *Config) { cfg.MaxRequestBytes = most })
+	cluster := Start(t, 1, Config{"max-request-bytes": most})
 	told, untold := open(t, cluster, etcdkv.MaxRequest(most)), open(t, cluster)
 	value := make([]byte, most)
 	if _, err := told.Put(t.Context(), "k", value[:told.Capabilities().MaxValue]); err != nil {
@@ -177,7 +177,7 @@ func TestMaxRequest(t *testing.T) {
 	if !errors.Is(err, kv.ErrTooLarge) || !strings.Contains(err.Error(), cluster.Members[0].Endpoint) {
 		t.Errorf("by a client that was not told: %v, want ErrTooLarge that names the server", err)
 	}
-	cluster = Start(t, 1, func(cfg *Config) { cfg.MaxRequestBytes = 4 << 20 })
+	cluster = Start(t, 1, Config{"max-request-bytes": 4 << 20})
 	wide := open(t, cluster, etcdkv.MaxRequest(4<<20))
 	if _, err := wide.Put(t.Context(), "k", make([]byte, wide.Capabilities().MaxValue)); err != nil {
 		t.Errorf("a value larger than etcd's default: %v", err)

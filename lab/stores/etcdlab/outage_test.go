@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/starlingkv/starling/internal/lab"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/etcdkv"
 )
@@ -21,7 +22,7 @@ const within = 15 * time.Second
 // TestAway: nothing listens where the cluster should be.
 func TestAway(t *testing.T) {
 	t.Parallel()
-	nobody := free(t, 1)[0]
+	nobody := lab.Address(lab.Down(t, fleet(t, make([]string, 1), nil))[0].Port(clientPort))
 	c := openAt(t, []string{nobody}, etcdkv.Patience(300*time.Millisecond))
 	ops := map[string]func(ctx context.Context) error{
 		"get": func(ctx context.Context) error { _, err := c.Get(ctx, "k"); return err },
@@ -73,9 +74,9 @@ func TestAway(t *testing.T) {
 func TestStartsLater(t *testing.T) {
 	t.Parallel()
 	cluster := Start(t, 1)
-	proxy := Before(t, cluster.Members[0])
+	proxy := lab.Before(t, cluster.Members[0].Endpoint)
 	proxy.Cut()
-	c := openAt(t, []string{proxy.Endpoint})
+	c := openAt(t, []string{proxy.Address})
 	put := make(chan error, 1)
 	go func() {
 		_, err := c.Put(t.Context(), "k", []byte("v"))
@@ -167,10 +168,10 @@ func TestOutage(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			proxy := Before(t, cluster.Members[0])
+			proxy := lab.Before(t, cluster.Members[0].Endpoint)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			c := openAt(t, []string{proxy.Endpoint})
+			c := openAt(t, []string{proxy.Address})
 			all := eventsOf(t, c.Events(ctx, "a/"))
 			all.until("synced")
 			gone := make(chan any, 10)
@@ -301,10 +302,10 @@ func TestLeaderChange(t *testing.T) {
 	for i := range n {
 		switch i {
 		case n / 4, n * 3 / 4:
-			h.do(cluster.killLeader)
+			h.do(func() { cluster.killLeader(t) })
 		case n / 2:
 			h.do(cluster.restart)
-			h.wait(t)
+			h.wait()
 		}
 		err := c.CAS(ctx, "sum", func(in any) (any, bool, error) {
 			b, _ := in.([]byte)
@@ -314,7 +315,7 @@ func TestLeaderChange(t *testing.T) {
 			t.Fatalf("write %d: %v", i, err)
 		}
 	}
-	h.wait(t)
+	h.wait()
 	got := watch.until("put sum=" + strings.Repeat("x", n))
 	for i := 1; i < len(got); i++ {
 		if len(got[i]) <= len(got[i-1]) {
@@ -323,144 +324,11 @@ func TestLeaderChange(t *testing.T) {
 	}
 }
 
-// TestLostAnswer loses the answer of the cluster to a write that happened.
-func TestLostAnswer(t *testing.T) {
-	t.Parallel()
-	cluster := Start(t, 1)
-	plain := cluster.plain(t)
-	proxy := Before(t, cluster.Members[0])
-	c := openAt(t, []string{proxy.Endpoint})
-	happened := func(key string) {
-		t.Helper()
-		again, limit := time.NewTicker(5*time.Millisecond), time.NewTimer(within)
-		defer again.Stop()
-		defer limit.Stop()
-		for {
-			if now, err := plain.Get(t.Context(), key); err == nil && len(now.Kvs) == 1 && string(now.Kvs[0].Value) == "01" {
-				return
-			}
-			select {
-			case <-again.C:
-			case <-limit.C:
-				t.Fatalf("%s: the write does not reach the server", key)
-			}
-		}
-	}
-
-	// The answer to the read of a CAS would be lost too, so it is a Put over a version that is known.
-	v, err := c.Put(t.Context(), "alone", []byte("0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer := make(chan error, 1)
-	put := func(key, version string) {
-		_, err := c.Put(t.Context(), key, []byte("01"), kv.IfVersion(version))
-		answer <- err
-	}
-	proxy.Mute()
-	go put("alone", v)
-	happened("alone")
-	proxy.Heal()
-	if err := <-answer; err != nil {
-		t.Errorf("a write that happened, as its note says: %v", err)
-	}
-	if now, err := plain.Get(t.Context(), "alone"); err != nil || now.Kvs[0].Version != 2 {
-		t.Errorf("it was written %d times, %v; want once after the first", now.Kvs[0].Version, err)
-	}
-
-	if v, err = c.Put(t.Context(), "raced", []byte("0")); err != nil {
-		t.Fatal(err)
-	}
-	proxy.Mute()
-	go put("raced", v)
-	happened("raced")
-	if _, err := plain.Put(t.Context(), "raced", "of another"); err != nil {
-		t.Fatal(err)
-	}
-	proxy.Heal()
-	if err := <-answer; !errors.Is(err, kv.ErrUnknown) || errors.Is(err, kv.ErrConflict) {
-		t.Errorf("a write of which nobody can tell: %v, want ErrUnknown and no ErrConflict", err)
-	}
-}
-
-// TestLostAnswerOfACreate: what was created is deleted by another before its writer, whose answer got lost, asks again. The
-// key is absent then, as he expects it, and he must not create it a second time.
-func TestLostAnswerOfACreate(t *testing.T) {
-	t.Parallel()
-	cluster := Start(t, 1)
-	plain := cluster.plain(t)
-	proxy := Before(t, cluster.Members[0])
-	c := openAt(t, []string{proxy.Endpoint})
-	if _, err := c.Put(t.Context(), "other", []byte("0")); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	for i, opts := range [][]kv.PutOption{{kv.IfAbsent()}, nil} {
-		key := fmt.Sprint("k", i)
-		rows := plain.Watch(ctx, key)
-		proxy.Mute()
-		answer := make(chan error, 1)
-		go func() {
-			_, err := c.Put(ctx, key, []byte("v"), opts...)
-			answer <- err
-		}()
-		created := 0
-		for created == 0 {
-			resp, ok := <-rows
-			if !ok {
-				t.Fatal("the write does not reach the server")
-			}
-			created += len(resp.Events)
-		}
-		if _, err := plain.Delete(ctx, key); err != nil {
-			t.Fatal(err)
-		}
-		proxy.Heal()
-		if err := <-answer; err != nil {
-			t.Errorf("%s: a create that happened: %v", key, err)
-		}
-		if now, err := plain.Get(ctx, key); err != nil || len(now.Kvs) != 0 {
-			t.Errorf("%s: it was created a second time: %v, %v", key, now.Kvs, err)
-		}
-	}
-}
-
-// TestSlowWriteLivesItsTTL: a lease is granted before the write, and on a slow line that is long before; the value lives
-// for its TTL from the write on all the same.
-func TestSlowWriteLivesItsTTL(t *testing.T) {
-	t.Parallel()
-	const ttl, delay = 3 * time.Second, 1500 * time.Millisecond
-	cluster := Start(t, 1)
-	plain := cluster.plain(t)
-	proxy := Before(t, cluster.Members[0])
-	c := openAt(t, []string{proxy.Endpoint})
-	if _, err := c.Put(t.Context(), "first", []byte("v")); err != nil {
-		t.Fatal(err)
-	}
-	rows := plain.Watch(t.Context(), "k")
-	proxy.Slow(delay)
-	put := make(chan error, 1)
-	go func() {
-		_, err := c.Put(t.Context(), "k", []byte("v"), kv.TTL(ttl))
-		put <- err
-	}()
-	<-rows
-	written := time.Now()
-	if err := <-put; err != nil {
-		t.Fatal(err)
-	}
-	<-rows
-	if lived := time.Since(written); lived < ttl {
-		t.Errorf("a key with a TTL of %v went after %v", ttl, lived)
-	}
-}
-
 // TestNothingLeaks closes a client in the middle of an outage.
 func TestNothingLeaks(t *testing.T) {
 	cluster := Start(t, 1)
-	proxy := Before(t, cluster.Members[0])
-	first := openAt(t, []string{proxy.Endpoint}) // the server starts goroutines of its own for whoever comes first
+	proxy := lab.Before(t, cluster.Members[0].Endpoint)
+	first := openAt(t, []string{proxy.Address})
 	if _, err := first.Put(t.Context(), "k", []byte("v")); err != nil {
 		t.Fatal(err)
 	}
@@ -468,7 +336,7 @@ func TestNothingLeaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := goleak.IgnoreCurrent()
-	c, err := etcdkv.New([]string{proxy.Endpoint}, kv.Bytes)
+	c, err := etcdkv.New([]string{proxy.Address}, kv.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}

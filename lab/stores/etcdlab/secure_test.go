@@ -2,25 +2,16 @@ package etcdlab
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
-	"net"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/starlingkv/starling/internal/lab"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/etcdkv"
 )
@@ -28,19 +19,13 @@ import (
 // TestTLS: a server that wants a certificate of its clients.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	files := certificates(t)
-	cluster := Start(t, 1, func(cfg *Config) {
-		for _, urls := range [][]url.URL{cfg.ListenClientUrls, cfg.AdvertiseClientUrls} {
-			urls[0].Scheme = "https"
-		}
-		cfg.ClientTLSInfo.CertFile, cfg.ClientTLSInfo.KeyFile = files.cert, files.key
-		cfg.ClientTLSInfo.TrustedCAFile, cfg.ClientTLSInfo.ClientCertAuth = files.ca, true
-	})
-	c := open(t, cluster, etcdkv.TLS(files.config(t)))
+	authority := lab.NewAuthority(t)
+	cluster := Start(t, 1, Secure(authority))
+	c := open(t, cluster, etcdkv.TLS(authority.Client("client")))
 	if _, err := c.Put(t.Context(), "k", []byte("v")); err != nil {
 		t.Errorf("with the certificates: %v", err)
 	}
-	stranger := files.config(t)
+	stranger := authority.Client("client")
 	stranger.RootCAs = x509.NewCertPool()
 	for name, conf := range map[string]*tls.Config{"without TLS": nil, "with a server of which it trusts nobody": stranger} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -58,7 +43,7 @@ func TestTLS(t *testing.T) {
 // TestAuth: a user who may see one prefix.
 func TestAuth(t *testing.T) {
 	t.Parallel()
-	cluster := Start(t, 1, func(cfg *Config) { cfg.AuthToken, cfg.BcryptCost = "simple", 4 })
+	cluster := Start(t, 1, Config{"auth-token": "simple", "bcrypt-cost": 4})
 	plain := cluster.plain(t)
 	for _, err := range []error{
 		second(plain.RoleAdd(t.Context(), "app")),
@@ -98,64 +83,3 @@ func TestAuth(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
-
-// pems are the files of an authority and of one certificate, for the server and its clients.
-type pems struct{ ca, cert, key string }
-
-func certificates(t *testing.T) pems {
-	t.Helper()
-	dir := t.TempDir()
-	p := pems{filepath.Join(dir, "ca.pem"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
-	authority := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "lab"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "member"},
-		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	caKey, leafKey := newKey(t), newKey(t)
-	write := func(file, kind string, der []byte, err error) {
-		t.Helper()
-		if err == nil {
-			err = os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, authority, authority, caKey.Public(), caKey)
-	write(p.ca, "CERTIFICATE", der, err)
-	der, err = x509.CreateCertificate(rand.Reader, leaf, authority, leafKey.Public(), caKey)
-	write(p.cert, "CERTIFICATE", der, err)
-	der, err = x509.MarshalPKCS8PrivateKey(leafKey)
-	write(p.key, "PRIVATE KEY", der, err)
-	return p
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func (p pems) config(t *testing.T) *tls.Config {
-	t.Helper()
-	pair, err := tls.LoadX509KeyPair(p.cert, p.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, err := os.ReadFile(p.ca)
-	if err != nil {
-		t.Fatal(err)
-	}
-	trusted := x509.NewCertPool()
-	trusted.AppendCertsFromPEM(ca)
-	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: trusted, Certificates: []tls.Certificate{pair}}
-}

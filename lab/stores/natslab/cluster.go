@@ -2,13 +2,17 @@ package natslab
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/starlingkv/starling/internal/lab"
 )
+
+// readyWithin is how long a cluster may take until it answers.
+const readyWithin = 30 * time.Second
 
 // Cluster is three servers.
 type Cluster struct {
@@ -19,21 +23,7 @@ type Cluster struct {
 // StartCluster starts a cluster and waits until it keeps things on all three members.
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
-	const size = 3
-	c := &Cluster{t: t}
-	ports := freePorts(t, 2*size)
-	var routes []string
-	for i := range size {
-		routes = append(routes, fmt.Sprintf("127.0.0.1:%d", ports[size+i]))
-	}
-	for i := range size {
-		s := &Server{t: t, id: identity{
-			Name: fmt.Sprint("n", i+1), Dir: t.TempDir(), Port: ports[i], Routing: ports[size+i], Routes: routes,
-		}}
-		c.Members = append(c.Members, s)
-		t.Cleanup(s.Kill)
-		s.Restart()
-	}
+	c := &Cluster{t: t, Members: named(t, lab.Start(t, fleet(t, 3, nil)))}
 	c.awaitAll()
 	return c
 }
@@ -69,7 +59,7 @@ func (c *Cluster) LeaderOf(bucket string) (leader *Server) {
 			return false
 		}
 		for _, m := range c.Members {
-			if m.Running() && m.id.Name == stream.CachedInfo().Cluster.Leader {
+			if m.Running() && m.name == stream.CachedInfo().Cluster.Leader {
 				leader = m
 			}
 		}

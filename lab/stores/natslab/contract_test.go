@@ -8,16 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-
 	"github.com/starlingkv/starling/internal/storedoc"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/kvtest"
 	"github.com/starlingkv/starling/kv/natskv"
 	"github.com/starlingkv/starling/lab/stores/natslab"
 )
-
-func TestMain(m *testing.M) { natslab.Main(m) }
 
 var rewrite = flag.Bool("rewrite", false, "write the row of docs/stores.md anew")
 
@@ -26,9 +22,9 @@ var buckets atomic.Uint64
 // fresh names a bucket that is not there yet.
 func fresh() string { return fmt.Sprint("b", buckets.Add(1)) }
 
-func open(t testing.TB, servers string, o natskv.Options) *natskv.Client {
+func open(t testing.TB, servers string, opts ...natskv.Option) *natskv.Client {
 	t.Helper()
-	c, err := natskv.New(servers, kv.String, o)
+	c, err := natskv.New(servers, kv.String, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,9 +42,9 @@ func store(c *natskv.Client) kvtest.Store {
 func TestContract(t *testing.T) {
 	s := natslab.Start(t)
 	kvtest.Run(t, kvtest.Suite{TTL: time.Second, New: func(t testing.TB, log *slog.Logger) kvtest.Store {
-		return store(open(t, s.URL(), natskv.Options{Bucket: fresh(), Log: log}))
+		return store(open(t, s.URL(), natskv.Bucket(fresh()), natskv.Logger(log)))
 	}, Report: storedoc.Keep(t, storedoc.Place{
-		File: "../../../docs/stores.md", Store: "NATS JetStream", Against: "nats-server " + server.VERSION + ": one member; three, one of them killed", Rewrite: *rewrite,
+		File: "../../../docs/stores.md", Store: "NATS JetStream", Against: s.Version() + ": one member; three, one of them killed", Rewrite: *rewrite,
 	})})
 }
 
@@ -57,19 +53,18 @@ func TestContract(t *testing.T) {
 func TestContractWithAMemberKilled(t *testing.T) {
 	c := natslab.StartCluster(t)
 	const killAt, backAt = 30, 42
-	o := natskv.Options{Bucket: fresh(), Replicas: 3}
+	bucket := fresh()
 	opened := 0
 	var dead *natslab.Server
 	kvtest.Run(t, kvtest.Suite{TTL: 2 * time.Second, Within: 20 * time.Second, New: func(t testing.TB, log *slog.Logger) kvtest.Store {
-		o.Log = log
-		client := open(t, c.URL(), o)
+		client := open(t, c.URL(), natskv.Bucket(bucket), natskv.Replicas(3), natskv.Logger(log))
 		if !client.Capabilities().LinearizableCAS {
 			t.Fatal("the bucket is not there")
 		}
-		c.Empty(o.Bucket)
+		c.Empty(bucket)
 		switch opened++; opened {
 		case killAt:
-			dead = killDuring(t, c, o.Bucket)
+			dead = killDuring(t, c, bucket)
 		case backAt:
 			if up := c.Running(); up != 2 {
 				t.Errorf("%d members run, want the two that are left", up)

@@ -17,10 +17,10 @@ import (
 // Values are plain bytes: what starling writes other programs read, and the other way round, deletes too.
 func TestOtherProgramsReadAndWrite(t *testing.T) {
 	s := natslab.Start(t)
-	o := natskv.Options{Bucket: fresh(), Origin: "me"}
-	c := open(t, s.URL(), o)
+	bucket := fresh()
+	c := open(t, s.URL(), natskv.Bucket(bucket), natskv.Origin("me"))
 	put(t, c, "a b", "ours")
-	theirs, err := plain(t, s).KeyValue(t.Context(), o.Bucket)
+	theirs, err := plain(t, s).KeyValue(t.Context(), bucket)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,11 +65,11 @@ func TestBucketsOfOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := open(t, s.URL(), natskv.Options{Bucket: "drops"}).Put(t.Context(), "k", "v")
+	_, err := open(t, s.URL(), natskv.Bucket("drops")).Put(t.Context(), "k", "v")
 	if err == nil || !strings.Contains(err.Error(), "1h0m0s") {
 		t.Errorf("a bucket that drops values: %v, want an error that says when", err)
 	}
-	c := open(t, s.URL(), natskv.Options{Bucket: "plain"})
+	c := open(t, s.URL(), natskv.Bucket("plain"))
 	if can := c.Capabilities(); can.TTL || can.MaxValue != 4096-1024 {
 		t.Errorf("got %+v, want no TTL and 3072 bytes", can)
 	}
@@ -84,7 +84,7 @@ func TestBucketsOfOthers(t *testing.T) {
 // Every key fits into what a server takes for a subject, at its longest too.
 func TestTheLongestKeys(t *testing.T) {
 	s := natslab.Start(t)
-	c := open(t, s.URL(), natskv.Options{Bucket: fresh()})
+	c := open(t, s.URL(), natskv.Bucket(fresh()))
 	for _, key := range []string{strings.Repeat("🦜", 256), strings.Repeat("a.", 512), strings.Repeat(".", 1024), strings.Repeat("=41", 341)} {
 		put(t, c, key, "v")
 		if v, err := c.Get(t.Context(), key); v != "v" || err != nil {

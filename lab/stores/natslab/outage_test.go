@@ -15,16 +15,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
+	"github.com/starlingkv/starling/internal/lab"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/natskv"
-	"github.com/starlingkv/starling/lab/stores/etcdlab"
 	"github.com/starlingkv/starling/lab/stores/natslab"
 )
 
 // before puts a line that can be cut between a client and the server.
-func before(t testing.TB, s *natslab.Server) *etcdlab.Proxy {
+func before(t testing.TB, s *natslab.Server) *lab.Proxy {
 	t.Helper()
-	return etcdlab.Before(t, &etcdlab.Member{Endpoint: s.Address()})
+	return lab.Before(t, s.Address())
 }
 
 // plain is the official client, as others use it.
@@ -73,7 +73,8 @@ func refusesIn(t *testing.T, s *natslab.Server, call func(ctx context.Context) e
 func TestTheServerAwayAtTheStart(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	s := natslab.Away(t)
-	c := open(t, s.URL(), natskv.Options{Bucket: fresh()})
+	defer s.Kill()
+	c := open(t, s.URL(), natskv.Bucket(fresh()))
 	defer c.Close()
 	refusesIn(t, s, func(ctx context.Context) error { _, err := c.Put(ctx, "k", "v"); return err })
 	refusesIn(t, s, func(ctx context.Context) error { _, err := c.Get(ctx, "k"); return err })
@@ -131,8 +132,8 @@ func (f *follower) told(want ...string) {
 func TestAWatchIsToldWhatItMissed(t *testing.T) {
 	s := natslab.Start(t)
 	line := before(t, s)
-	o := natskv.Options{Bucket: fresh()}
-	far, near := open(t, "nats://"+line.Endpoint, o), open(t, s.URL(), o)
+	bucket := fresh()
+	far, near := open(t, "nats://"+line.Address, natskv.Bucket(bucket)), open(t, s.URL(), natskv.Bucket(bucket))
 	for _, key := range []string{"changes", "goes", "stays", "vanishes"} {
 		put(t, near, key, "1")
 	}
@@ -148,11 +149,11 @@ func TestAWatchIsToldWhatItMissed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	stream, err := plain(t, s).Stream(t.Context(), "KV_"+o.Bucket)
+	stream, err := plain(t, s).Stream(t.Context(), "KV_"+bucket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject("$KV."+o.Bucket+".vanishes")); err != nil {
+	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject("$KV."+bucket+".vanishes")); err != nil {
 		t.Fatal(err)
 	}
 	put(t, near, "new", "1")
@@ -166,8 +167,8 @@ func TestAWatchIsToldWhatItMissed(t *testing.T) {
 func TestABucketMadeAnew(t *testing.T) {
 	s := natslab.Start(t)
 	line := before(t, s)
-	o := natskv.Options{Bucket: fresh()}
-	c := open(t, "nats://"+line.Endpoint, o)
+	bucket := fresh()
+	c := open(t, "nats://"+line.Address, natskv.Bucket(bucket))
 	f := follow(t, c)
 	f.told("synced")
 	version, err := c.Put(t.Context(), "k", "old")
@@ -176,10 +177,10 @@ func TestABucketMadeAnew(t *testing.T) {
 	}
 	f.told("put k=old")
 	line.Cut()
-	if err := plain(t, s).DeleteKeyValue(t.Context(), o.Bucket); err != nil {
+	if err := plain(t, s).DeleteKeyValue(t.Context(), bucket); err != nil {
 		t.Fatal(err)
 	}
-	put(t, open(t, s.URL(), o), "k", "new")
+	put(t, open(t, s.URL(), natskv.Bucket(bucket)), "k", "new")
 	line.Heal()
 	f.told("put k=new")
 	if _, err := c.Put(t.Context(), "k", "late", kv.IfVersion(version)); !errors.Is(err, kv.ErrConflict) {
@@ -191,7 +192,7 @@ func TestABucketMadeAnew(t *testing.T) {
 func TestALostAnswerIsAskedForAgain(t *testing.T) {
 	s := natslab.Start(t)
 	line := before(t, s)
-	c := open(t, "nats://"+line.Endpoint, natskv.Options{Bucket: fresh()})
+	c := open(t, "nats://"+line.Address, natskv.Bucket(fresh()))
 	put(t, c, "n", "")
 	done := make(chan struct{})
 	go func() {

@@ -1,164 +1,95 @@
-// Package natslab runs NATS servers with JetStream for tests: one, or a cluster of three. Every server is a process of its
-// own, the test binary once more, so that it can be killed as a machine that loses its power; it keeps its ports and its
-// files, and can be started again.
-//
-// The TestMain of a package that uses it calls [Main].
+// Package natslab runs NATS servers with JetStream beside a test, each a process of its own: one, or a cluster of three of
+// which members can be killed and started again.
 package natslab
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
-	"net/url"
+	"maps"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/starlingkv/starling/internal/lab"
+	"github.com/starlingkv/starling/lab/stores/members"
 )
 
-// readyWithin is how long a server, or a cluster, may take until it answers.
-const readyWithin = 30 * time.Second
-
-// memberEnv tells a process that it is a server, and which.
-const memberEnv = "NATSLAB_MEMBER"
-
-// identity is what a server keeps while it is down.
-type identity struct {
-	Name, Dir string
-	Port      int
-	Routing   int      // port for the other members; 0: alone
-	Routes    []string // of all members
-}
-
-// Main runs the tests, or the server that this process was started for.
-func Main(m *testing.M) {
-	if line := os.Getenv(memberEnv); line != "" {
-		if err := serve(line); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-// serve runs a server until it is killed, or the test that started it is gone.
-func serve(line string) error {
-	var id identity
-	if err := json.Unmarshal([]byte(line), &id); err != nil {
-		return err
-	}
-	o := &server.Options{
-		ServerName: id.Name, Host: "127.0.0.1", Port: id.Port, NoLog: true, NoSigs: true,
-		JetStream: true, StoreDir: id.Dir, JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 1 << 30,
-	}
-	if id.Routing != 0 {
-		o.Cluster = server.ClusterOpts{Name: "lab", Host: "127.0.0.1", Port: id.Routing, NoAdvertise: true}
-		for _, route := range id.Routes {
-			o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: route})
-		}
-	}
-	s, err := server.NewServer(o)
-	if err != nil {
-		return err
-	}
-	s.Start()
-	if !s.ReadyForConnections(readyWithin) {
-		return fmt.Errorf("server %s is not ready within %v", id.Name, readyWithin)
-	}
-	fmt.Println("ready")
-	_, err = io.Copy(io.Discard, os.Stdin) // ends with the test
-	return err
-}
-
-// Server is one server.
+// Server is one server, which keeps its address and its files while it is down.
 type Server struct {
-	t     testing.TB
-	id    identity
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
+	*lab.Server
+	t    testing.TB
+	name string
 }
 
-// Start starts a server alone.
-func Start(t testing.TB) *Server {
+// Config is what a server is told beyond where it is: keys of nats-server's own configuration file.
+type Config map[string]any
+
+// The ports of a server.
+const (
+	clientPort = iota
+	routePort
+	serverPorts
+)
+
+// Start starts a server alone, which ends with the test.
+func Start(t testing.TB, more ...Config) *Server {
 	t.Helper()
-	s := &Server{t: t, id: identity{Name: "alone", Dir: t.TempDir(), Port: freePorts(t, 1)[0]}}
-	s.Restart()
-	t.Cleanup(s.Kill)
-	return s
+	return named(t, lab.Start(t, fleet(t, 1, more)))[0]
 }
 
-// Away returns a server that was never started.
+// Away returns a server that was never started: Restart does.
 func Away(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t, id: identity{Name: "away", Dir: t.TempDir(), Port: freePorts(t, 1)[0]}}
-	t.Cleanup(s.Kill)
-	return s
+	return named(t, lab.Down(t, fleet(t, 1, nil)))[0]
 }
 
-// Restart starts the server, on the port and the files that it has.
-func (s *Server) Restart() {
-	s.t.Helper()
-	line, err := json.Marshal(s.id)
-	if err != nil {
-		s.t.Fatal(err)
+func named(t testing.TB, servers []*lab.Server) (all []*Server) {
+	for i, s := range servers {
+		all = append(all, &Server{Server: s, t: t, name: name(i)})
 	}
-	s.cmd = exec.Command(os.Args[0])
-	s.cmd.Env = append(os.Environ(), memberEnv+"="+string(line))
-	s.cmd.Stderr = os.Stderr
-	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
-		s.t.Fatal(err)
-	}
-	out, err := s.cmd.StdoutPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	if said, err := bufio.NewReader(out).ReadString('\n'); said != "ready\n" {
-		s.t.Fatalf("server %s says %q, %v", s.id.Name, said, err)
-	}
+	return all
 }
 
-// Kill kills the process, if it runs.
-func (s *Server) Kill() {
-	if s.cmd == nil {
-		return
-	}
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait() // killed: what else
-	s.stdin.Close()
-	s.cmd = nil
-}
+func name(i int) string { return fmt.Sprint("n", i+1) }
 
-// Running reports whether the server was started and not killed since.
-func (s *Server) Running() bool { return s.cmd != nil }
-
-// Address is where clients reach the server, as host:port.
-func (s *Server) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.id.Port) }
-
-// URL is where clients reach the server.
-func (s *Server) URL() string { return "nats://" + s.Address() }
-
-// freePorts finds ports that are free now: members must know each other's before they start.
-func freePorts(t testing.TB, n int) (ports []int) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+func fleet(t testing.TB, n int, more []Config) lab.Fleet {
+	return lab.Fleet{Size: n, Ports: serverPorts, Program: func(i int, ports [][]int) lab.Program {
+		t.Helper()
+		dir := t.TempDir()
+		config := Config{
+			"server_name": name(i), "listen": lab.Address(ports[i][clientPort]),
+			"jetstream": map[string]any{"store_dir": dir, "max_file": 1 << 30, "max_mem": 1 << 30},
+		}
+		if n > 1 {
+			var routes []string
+			for _, p := range ports {
+				routes = append(routes, "nats://"+lab.Address(p[routePort]))
+			}
+			config["cluster"] = map[string]any{"name": "lab", "listen": lab.Address(ports[i][routePort]), "no_advertise": true, "routes": routes}
+		}
+		for _, m := range more {
+			maps.Copy(config, m)
+		}
+		file := filepath.Join(dir, "nats.json") // its own form allows this one
+		text, err := json.Marshal(config)
+		if err == nil {
+			err = os.WriteFile(file, text, 0o600)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
+		return members.Program(t, "nats", name(i), file)
+	}}
 }
+
+// Address is where clients reach the server, as host:port.
+func (s *Server) Address() string { return lab.Address(s.Port(clientPort)) }
+
+// URL is where clients reach the server.
+func (s *Server) URL() string { return "nats://" + s.Address() }
 
 // urls joins what clients of several servers are told.
 func urls(servers []*Server) string {
@@ -167,4 +98,15 @@ func urls(servers []*Server) string {
 		all = append(all, s.URL())
 	}
 	return strings.Join(all, ",")
+}
+
+// Version is the name and the version of the server, as it tells its clients.
+func (s *Server) Version() string {
+	s.t.Helper()
+	conn, err := nats.Connect(s.URL())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	return "nats-server " + conn.ConnectedServerVersion()
 }

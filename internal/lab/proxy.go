@@ -1,4 +1,4 @@
-package etcdlab
+package lab
 
 import (
 	"bytes"
@@ -9,16 +9,17 @@ import (
 	"time"
 )
 
-// Proxy stands between a client and a member. It can be cut off, or lose the answers of the member.
+// Proxy stands between a client and a server. It can be cut off, or lose the answers of the server.
 type Proxy struct {
-	Endpoint string
-	member   string
+	Address  string
+	server   string
 	listener net.Listener
 	wg       sync.WaitGroup
 
 	mu    sync.Mutex // guards what follows
 	state line
 	delay time.Duration
+	lost  int // bytes of requests
 	pairs map[net.Conn]net.Conn
 }
 
@@ -28,18 +29,19 @@ type line int
 const (
 	opened line = iota
 	mute        // requests arrive, answers do not
+	deaf        // answers arrive, requests do not
 	cut         // no connection
 	gone        // for ever
 )
 
-// Before starts a proxy before the member, which ends with the test.
-func Before(t testing.TB, m *Member) *Proxy {
+// Before starts a proxy before the server at the address, which ends with the test.
+func Before(t testing.TB, address string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{Endpoint: l.Addr().String(), member: m.Endpoint, listener: l, pairs: make(map[net.Conn]net.Conn)}
+	p := &Proxy{Address: l.Addr().String(), server: address, listener: l, pairs: make(map[net.Conn]net.Conn)}
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		p.set(gone)
@@ -49,11 +51,21 @@ func Before(t testing.TB, m *Member) *Proxy {
 	return p
 }
 
-// Heal lets everything through again; connections that were mute break, as they have lost bytes.
+// Heal lets everything through again; connections that were mute or deaf break, as they have lost bytes.
 func (p *Proxy) Heal() { p.set(opened) }
 
-// Mute keeps the answers of the member from arriving.
+// Mute keeps the answers of the server from arriving.
 func (p *Proxy) Mute() { p.set(mute) }
+
+// Deafen keeps requests from arriving at the server.
+func (p *Proxy) Deafen() { p.set(deaf) }
+
+// Lost counts the bytes of requests that did not arrive.
+func (p *Proxy) Lost() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lost
+}
 
 // Slow makes every request arrive later by d.
 func (p *Proxy) Slow(d time.Duration) {
@@ -68,9 +80,9 @@ func (p *Proxy) Cut() { p.set(cut) }
 func (p *Proxy) set(to line) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.state != opened || to != mute {
-		for client, member := range p.pairs {
-			_, _ = client.Close(), member.Close()
+	if p.state != opened || to != mute && to != deaf {
+		for client, server := range p.pairs {
+			_, _ = client.Close(), server.Close()
 		}
 	}
 	p.state = to
@@ -86,20 +98,20 @@ func (p *Proxy) accept() {
 	}
 }
 
-// join connects the client with the member until one of them ends.
+// join connects the client with the server until one of them ends.
 func (p *Proxy) join(client net.Conn) {
 	defer client.Close()
-	member, err := net.Dial("tcp", p.member)
+	server, err := net.Dial("tcp", p.server)
 	if err != nil {
 		return
 	}
-	defer member.Close()
+	defer server.Close()
 	p.mu.Lock()
 	if p.state == cut || p.state == gone {
 		p.mu.Unlock()
 		return
 	}
-	p.pairs[client] = member
+	p.pairs[client] = server
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
@@ -107,10 +119,10 @@ func (p *Proxy) join(client net.Conn) {
 		p.mu.Unlock()
 	}()
 	p.wg.Go(func() {
-		p.requests(client, member)
-		_, _ = client.Close(), member.Close()
+		p.requests(client, server)
+		_, _ = client.Close(), server.Close()
 	})
-	_, _ = io.Copy(audible{client, p}, member)
+	_, _ = io.Copy(audible{client, p}, server)
 }
 
 // parcel is a piece of a request that is to arrive at its time.
@@ -120,13 +132,13 @@ type parcel struct {
 }
 
 // requests hands on what the client says.
-func (p *Proxy) requests(client, member net.Conn) {
+func (p *Proxy) requests(client, server net.Conn) {
 	parcels := make(chan parcel, 10_000)
 	p.wg.Go(func() {
 		for next := range parcels {
 			late := time.NewTimer(time.Until(next.at))
 			<-late.C
-			_, _ = member.Write(next.b) // one that is closed is met by whoever reads
+			_, _ = server.Write(next.b) // one that is closed is met by whoever reads
 		}
 	})
 	defer close(parcels)
@@ -136,13 +148,18 @@ func (p *Proxy) requests(client, member net.Conn) {
 			return
 		}
 		p.mu.Lock()
-		delay := p.delay
+		delay, heard := p.delay, p.state != deaf
+		if !heard {
+			p.lost += n
+		}
 		p.mu.Unlock()
-		parcels <- parcel{time.Now().Add(delay), bytes.Clone(b[:n])}
+		if heard {
+			parcels <- parcel{time.Now().Add(delay), bytes.Clone(b[:n])}
+		}
 	}
 }
 
-// audible writes to the client what the member says, unless that is mute.
+// audible writes to the client what the server says, unless that is mute.
 type audible struct {
 	client net.Conn
 	proxy  *Proxy
