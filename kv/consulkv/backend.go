@@ -98,7 +98,7 @@ func (s *store) Load(ctx context.Context, key string) (kv.Entry, error) {
 
 // load returns the row of a key: without a pair if there is none, and without a version if that is overdue.
 func (s *store) load(ctx context.Context, key string) (r row, err error) {
-	err = s.attempt(ctx, func(ctx context.Context) error {
+	err = s.Do(ctx, func(ctx context.Context) error {
 		p, _, err := s.api.KV().Get(s.prefix+escape(key), s.query(ctx))
 		switch {
 		case err != nil:
@@ -120,7 +120,7 @@ func (s *store) load(ctx context.Context, key string) (r row, err error) {
 func (s *store) Scan(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Entry, error] {
 	return func(yield func(kv.Entry, error) bool) {
 		var a answer
-		err := s.attempt(ctx, func(ctx context.Context) (err error) {
+		err := s.Do(ctx, func(ctx context.Context) (err error) {
 			a, err = s.ask(ctx, question{Selection: sel})
 			return err
 		})

@@ -21,6 +21,7 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
+	"github.com/starlingkv/starling/internal/retry"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -143,6 +144,10 @@ func newStore(c config) (*store, error) {
 	}
 	s := &store{config: c, api: consul, http: client}
 	s.expiry = newExpiry(s)
-	s.life, s.end = context.WithCancelCause(context.Background())
+	life, end := context.WithCancelCause(context.Background())
+	s.end = end
+	s.Loop = &retry.Loop{
+		Where: "consul " + c.address, Life: life, Patience: c.patience, Waits: waits, Final: s.final, Reason: reason,
+	}
 	return s, nil
 }

@@ -39,7 +39,7 @@ type session struct {
 func (s *store) newSession(ctx context.Context, ttl time.Duration) (session, error) {
 	whole := (ttl + time.Second - 1).Truncate(time.Second)
 	made := session{ttl: min(max(whole+sessionSpare, minSession), maxTTL), made: time.Now()}
-	err := s.attempt(ctx, func(ctx context.Context) (err error) {
+	err := s.Do(ctx, func(ctx context.Context) (err error) {
 		made.id, _, err = s.api.Session().CreateNoChecks(&api.SessionEntry{
 			Name: "starling: the TTL of a value", Behavior: api.SessionBehaviorDelete,
 			TTL: made.ttl.String(), LockDelay: lockDelay,
@@ -75,7 +75,7 @@ func (x *writing) storeFor(ctx context.Context) (version string, err error) {
 	// From here the session is the value's.
 	x.store.expiry.add(x.path, ending{index: p.ModifyIndex, session: x.session.id}, x.w.TTL)
 	if x.session.ttl-time.Since(x.session.made) < x.w.TTL {
-		err = x.store.attempt(ctx, func(ctx context.Context) error {
+		err = x.store.Do(ctx, func(ctx context.Context) error {
 			_, _, err := x.store.api.Session().Renew(x.session.id, write(ctx))
 			return err
 		})
@@ -146,11 +146,11 @@ func (e *expiry) end(path string, how *ending) {
 	}
 	e.mu.Unlock()
 	e.run(func(ctx context.Context) {
-		err := e.store.attempt(ctx, func(ctx context.Context) error {
+		err := e.store.Do(ctx, func(ctx context.Context) error {
 			_, err := e.store.transact(ctx, api.KVTxnOps{{Verb: api.KVDeleteCAS, Key: path, Index: how.index}})
 			return err
 		})
-		if err != nil && !refused(err) && e.store.life.Err() == nil {
+		if err != nil && !refused(err) && e.store.Life.Err() == nil {
 			e.store.log.Warn("value not removed when its TTL was over; its session does it later", "path", path, "err", err)
 			return
 		}
@@ -202,8 +202,8 @@ func (e *expiry) run(task func(context.Context)) {
 		select {
 		case e.slots <- struct{}{}:
 			defer func() { <-e.slots }()
-			task(e.store.life)
-		case <-e.store.life.Done():
+			task(e.store.Life)
+		case <-e.store.Life.Done():
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/starlingkv/starling/internal/retry"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -50,13 +51,12 @@ type feed struct {
 func (f *feed) run(caller context.Context) {
 	ctx, cancel := context.WithCancel(caller)
 	defer cancel()
-	defer context.AfterFunc(f.store.life, cancel)()
-	wait := firstWait
-	for {
-		pauseFor(ctx, f.pace.take(time.Now()))
+	defer context.AfterFunc(f.store.Life, cancel)()
+	for n := 1; ; n++ {
+		retry.Pause(ctx, f.pace.take(time.Now()))
 		a, err := f.ask(ctx)
 		if err == nil {
-			wait = firstWait
+			n = 0
 			f.index, f.heard = follow(f.index, a.index), time.Now()
 			if !f.tell(a.rows) {
 				return
@@ -69,9 +69,8 @@ func (f *feed) run(caller context.Context) {
 		}
 		// Whatever happens until the next answer is in its state: nothing is asked for by index.
 		f.index = 0
-		f.store.log.Warn("watch broken, trying again", "key", f.sel.Prefix+f.sel.Key, "server", f.store.where(), "err", reason(err))
-		pause(ctx, wait)
-		wait = min(2*wait, lastWait)
+		f.store.log.Warn("watch broken, trying again", "key", f.sel.Prefix+f.sel.Key, "server", f.store.Where, "err", reason(err))
+		retry.Pause(ctx, waits.After(n))
 	}
 }
 
@@ -86,7 +85,7 @@ func follow(last, next uint64) uint64 {
 
 // ended returns why a watch is over after err, nil if it is worth another try.
 func (f *feed) ended(caller context.Context, err error) error {
-	if f.store.life.Err() != nil {
+	if f.store.Life.Err() != nil {
 		return kv.ErrClosed
 	}
 	if end := kv.Ended(caller); end != nil {
@@ -163,17 +162,4 @@ func (p *pace) take(now time.Time) time.Duration {
 	}
 	p.full = p.full.Add(paceEvery)
 	return max(p.full.Sub(now)-paceBurst*paceEvery, 0)
-}
-
-// pauseFor waits exactly, or until ctx ends.
-func pauseFor(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

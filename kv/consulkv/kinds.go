@@ -122,7 +122,7 @@ func (s *store) number(ctx context.Context, k kind) (n int, err error) {
 	if known && fresh {
 		return n, nil
 	}
-	err = s.attempt(ctx, func(ctx context.Context) (err error) {
+	err = s.Do(ctx, func(ctx context.Context) (err error) {
 		n, err = s.register(ctx, k)
 		return err
 	})

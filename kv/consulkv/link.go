@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,13 +17,14 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
+	"github.com/starlingkv/starling/internal/retry"
 	"github.com/starlingkv/starling/kv"
 )
 
+// waits are those before a call is tried again.
+var waits = retry.Backoff{First: 10 * time.Millisecond, Last: time.Second}
+
 const (
-	// The wait before a call is tried again doubles from the first to the last.
-	firstWait = 10 * time.Millisecond
-	lastWait  = time.Second
 	// dialWithin bounds one attempt to connect.
 	dialWithin = 5 * time.Second
 	// maxAnswer bounds what is read of one answer: Consul has no pages, so a list is one answer.
@@ -34,9 +34,9 @@ const (
 // store is the server. It implements kv.Backend.
 type store struct {
 	config
+	*retry.Loop
 	api    *api.Client
 	http   *http.Client
-	life   context.Context // ends with close
 	end    context.CancelCauseFunc
 	kinds  kinds
 	expiry *expiry
@@ -95,67 +95,6 @@ func (s *store) close() {
 	s.http.CloseIdleConnections()
 }
 
-// bound returns a context that ends with ctx, with the client, and, if ctx has no deadline, when patience does.
-func (s *store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	cancel := context.CancelFunc(func() {})
-	if _, limited := ctx.Deadline(); !limited {
-		ctx, cancel = context.WithTimeout(ctx, s.patience)
-	}
-	ctx, end := context.WithCancel(ctx)
-	unhook := context.AfterFunc(s.life, end)
-	return ctx, func() {
-		unhook()
-		end()
-		cancel()
-	}
-}
-
-// attempt calls f until it gets an answer. The error of f is that of Consul's client, or one of this module.
-func (s *store) attempt(caller context.Context, f func(context.Context) error) error {
-	ctx, cancel := s.bound(caller)
-	defer cancel()
-	var last error
-	for wait := firstWait; ; wait = min(2*wait, lastWait) {
-		if s.life.Err() != nil {
-			return kv.ErrClosed
-		}
-		err := f(ctx)
-		switch {
-		case err == nil:
-			return nil
-		case s.life.Err() != nil:
-			return kv.ErrClosed
-		case ctx.Err() != nil:
-			return s.gaveUp(caller, ctx, last)
-		}
-		if final := s.final(err); final != nil {
-			return final
-		}
-		last = err
-		if !pause(ctx, wait) && s.life.Err() == nil {
-			return s.gaveUp(caller, ctx, last)
-		}
-	}
-}
-
-// gaveUp says why a call ended without an answer: the end of its ctx, and what went wrong until then.
-func (s *store) gaveUp(caller, bounded context.Context, last error) error {
-	ended := kv.Ended(caller)
-	switch {
-	case ended == nil:
-		ended = fmt.Errorf("%w after %v", kv.Ended(bounded), s.patience)
-	case last == nil && errors.Is(ended, context.Canceled):
-		return ended // nothing went wrong: nobody wanted the answer any more
-	}
-	if last == nil {
-		last = errors.New("it is silent")
-	}
-	return fmt.Errorf("%w: %s: %w: %w", kv.ErrUnreachable, s.where(), reason(last), ended)
-}
-
-// where names the server.
-func (s *store) where() string { return "consul " + s.address }
-
 // reason is what matters of an error of Consul's client.
 func reason(err error) error {
 	var of *url.Error
@@ -194,16 +133,16 @@ func (s *store) final(err error) error {
 	if said, ok := saidOf(err); ok {
 		switch {
 		case said.Code == http.StatusRequestEntityTooLarge:
-			return fmt.Errorf("%w: %s: %w", kv.ErrTooLarge, s.where(), reason(err))
+			return fmt.Errorf("%w: %s: %w", kv.ErrTooLarge, s.Where, reason(err))
 		case said.Code == http.StatusTooManyRequests, said.Code >= 500 && !strings.Contains(said.Body, "Invalid Session"):
 			return nil
 		}
-		return fmt.Errorf("%s: %w", s.where(), reason(err))
+		return fmt.Errorf("%s: %w", s.Where, reason(err))
 	}
 	var odd *json.SyntaxError
 	var oddType *json.UnmarshalTypeError
 	if errors.As(err, &odd) || errors.As(err, &oddType) {
-		return fmt.Errorf("%s: this is no answer of a Consul server: %w", s.where(), err)
+		return fmt.Errorf("%s: this is no answer of a Consul server: %w", s.Where, err)
 	}
 	return nil
 }
@@ -216,19 +155,6 @@ func unsent(err error) bool {
 	}
 	said, ok := saidOf(err)
 	return ok && said.Code < 500
-}
-
-// pause waits, and reports whether ctx still lives. A random half is taken away, so that the clients of a server that
-// restarts do not come all at once.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d/2 + rand.N(d/2+1))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // query is how this client reads.

@@ -42,7 +42,7 @@ func (s *store) transact(ctx context.Context, ops api.KVTxnOps) (*api.KVPair, er
 		if json.Unmarshal([]byte(said.Body), &resp) != nil || len(resp.Errors) == 0 {
 			return nil, err
 		}
-		return nil, &refusal{where: s.where(), what: resp.Errors[0].What}
+		return nil, &refusal{where: s.Where, what: resp.Errors[0].What}
 	}
 	if err != nil {
 		return nil, err

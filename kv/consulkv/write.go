@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
+	"github.com/starlingkv/starling/internal/retry"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -17,11 +18,8 @@ import (
 // session that has just ended keeps its key for a moment.
 const maxRefused = 5
 
-// The wait before a write that lost a race is tried again doubles from the first to the last.
-const (
-	firstRace = time.Millisecond
-	lastRace  = 50 * time.Millisecond
-)
+// races are the waits before a write that lost a race is tried again.
+var races = retry.Backoff{First: time.Millisecond, Last: 50 * time.Millisecond}
 
 // writing is one write across its tries. A try reads the key and writes if nothing else was written in between; Consul
 // compares the index.
@@ -75,7 +73,7 @@ var errDone = errors.New("done")
 // run tries until the write has happened, or is known not to.
 func (x *writing) run(ctx context.Context, key string, try func() error) error {
 	same := 0
-	for wait := firstRace; ; wait = min(2*wait, lastRace) {
+	for n := 1; ; n++ {
 		before := x.index()
 		there, err := x.store.load(ctx, key)
 		if err != nil {
@@ -95,10 +93,10 @@ func (x *writing) run(ctx context.Context, key string, try func() error) error {
 		if same >= maxRefused {
 			return x.unless(err)
 		}
-		bounded, cancel := x.store.bound(ctx)
-		alive := pause(bounded, wait)
+		bounded, cancel := x.store.Bound(ctx)
+		alive := retry.Pause(bounded, races.After(n))
 		if !alive {
-			err = x.store.gaveUp(ctx, bounded, err)
+			err = x.store.GaveUp(ctx, bounded, err)
 		}
 		cancel()
 		if !alive {
@@ -115,7 +113,7 @@ func (x *writing) unless(err error) error {
 	case errors.Is(err, kv.ErrUnreachable):
 		return fmt.Errorf("%w: %w", kv.ErrUnknown, err)
 	}
-	return fmt.Errorf("%w: %w: %s: %w", err, kv.ErrUnreachable, x.store.where(), reason(x.lost))
+	return fmt.Errorf("%w: %w: %s: %w", err, kv.ErrUnreachable, x.store.Where, reason(x.lost))
 }
 
 // index is that of the row that the next try is written over, 0 if there is none.
@@ -195,10 +193,10 @@ func (x *writing) storeLarge(ctx context.Context) (version string, err error) {
 		over = p.ModifyIndex
 	}
 	pair := &api.KVPair{Key: x.path, Value: x.value, Flags: x.stamp.flags(), ModifyIndex: over}
-	err = x.store.attempt(ctx, func(ctx context.Context) error {
+	err = x.store.Do(ctx, func(ctx context.Context) error {
 		ok, _, err := x.store.api.KV().CAS(pair, write(ctx))
 		if err == nil && !ok {
-			return &refusal{where: x.store.where(), what: "the index is stale"}
+			return &refusal{where: x.store.Where, what: "the index is stale"}
 		}
 		return x.note(err)
 	})
@@ -206,7 +204,7 @@ func (x *writing) storeLarge(ctx context.Context) (version string, err error) {
 		return "", err
 	}
 	var p *api.KVPair
-	err = x.store.attempt(ctx, func(ctx context.Context) (err error) {
+	err = x.store.Do(ctx, func(ctx context.Context) (err error) {
 		p, _, err = x.store.api.KV().Get(x.path, x.store.query(ctx))
 		return err
 	})
@@ -238,7 +236,7 @@ func (x *writing) drop1(ctx context.Context) error {
 
 // commit runs a transaction until it is answered. Each of its tries compares the same index, so at most one happens.
 func (x *writing) commit(ctx context.Context, ops api.KVTxnOps) (p *api.KVPair, err error) {
-	err = x.store.attempt(ctx, func(ctx context.Context) (err error) {
+	err = x.store.Do(ctx, func(ctx context.Context) (err error) {
 		p, err = x.store.transact(ctx, ops)
 		return x.note(err)
 	})

@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/starlingkv/starling/internal/retry"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -142,6 +143,11 @@ func (c *Client) Close() error { return c.store.close() }
 // newStore returns a store that has no connection yet.
 func newStore(c config) *store {
 	s := &store{config: c, dialing: make(chan struct{}, 1)}
-	s.life, s.end = context.WithCancelCause(context.Background())
+	life, end := context.WithCancelCause(context.Background())
+	s.end = end
+	s.Loop = &retry.Loop{
+		Where: "etcd " + strings.Join(c.endpoints, ","), Life: life, Patience: c.patience, Waits: waits,
+		Final: s.final, Reason: reason,
+	}
 	return s
 }

@@ -33,7 +33,7 @@ func (s *store) Feed(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Event, 
 
 // over returns why a watch is over after err, nil if it goes on with the state anew.
 func (s *store) over(ctx context.Context, err error) error {
-	if s.life.Err() != nil {
+	if s.Life.Err() != nil {
 		return kv.ErrClosed
 	}
 	if ended := kv.Ended(ctx); ended != nil {
@@ -55,7 +55,7 @@ type feed struct {
 
 // tell yields the event if the watch is not over, and reports whether to go on.
 func (f *feed) tell(ctx context.Context, ev kv.Event) bool {
-	if f.store.life.Err() != nil || ctx.Err() != nil {
+	if f.store.Life.Err() != nil || ctx.Err() != nil {
 		return false
 	}
 	f.stopped = !f.yield(ev, nil)
@@ -66,7 +66,7 @@ func (f *feed) tell(ctx context.Context, ev kv.Event) bool {
 func (f *feed) follow(caller context.Context) error {
 	ctx, cancel := context.WithCancel(caller)
 	defer cancel()
-	defer context.AfterFunc(f.store.life, cancel)()
+	defer context.AfterFunc(f.store.Life, cancel)()
 
 	in, err := f.state(ctx)
 	if in != nil {

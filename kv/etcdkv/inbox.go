@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/starlingkv/starling/internal/retry"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -47,10 +48,10 @@ func (in *inbox) wait() { <-in.done }
 // run takes in every change from the revision next on, until ctx ends or etcd no longer knows one of them.
 func (in *inbox) run(ctx context.Context, next int64) {
 	defer close(in.done)
-	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
+	for n := 1; ctx.Err() == nil; n++ {
 		last, err := in.watch(ctx, next)
 		if last >= next {
-			next, wait = last+1, firstWait // it worked, so this is a new trouble
+			next, n = last+1, 1 // it worked, so this is a new trouble
 		}
 		if ctx.Err() != nil {
 			return
@@ -62,7 +63,7 @@ func (in *inbox) run(ctx context.Context, next int64) {
 			return
 		}
 		in.store.log.Warn("watch broken, trying again", "key", in.lo, "err", err)
-		pause(ctx, wait)
+		retry.Pause(ctx, waits.After(n))
 	}
 }
 

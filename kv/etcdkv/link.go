@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,13 +17,14 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/starlingkv/starling/internal/retry"
 	"github.com/starlingkv/starling/kv"
 )
 
+// waits are those before a call is tried again.
+var waits = retry.Backoff{First: 10 * time.Millisecond, Last: 500 * time.Millisecond}
+
 const (
-	// The wait before a call is tried again doubles from the first to the last.
-	firstWait = 10 * time.Millisecond
-	lastWait  = 500 * time.Millisecond
 	// dialWithin bounds one attempt to connect, and one to log in.
 	dialWithin = 3 * time.Second
 	// A member that is silent for quiet is asked whether it lives, and given up without an answer.
@@ -35,13 +35,13 @@ const (
 // store is the cluster. It implements kv.Backend.
 type store struct {
 	config
-	life context.Context // ends with close
-	end  context.CancelCauseFunc
+	*retry.Loop
+	end context.CancelCauseFunc
 
 	dialing  chan struct{} // of 1: who holds its place may dial, or close
 	link     atomic.Pointer[clientv3.Client]
 	cluster  atomic.Uint64 // its id, 0 until an answer told it
-	revision atomic.Int64  // the greatest that an answer told, of whichever cluster that was
+	revision atomic.Int64  // the greatest that an answer told, since the cluster was restored
 	leftOut  atomic.Uint64 // rows that are nothing here
 	logOnce  sync.Once     // of these the first is logged
 }
@@ -60,12 +60,12 @@ func (s *store) connection(ctx context.Context) (*clientv3.Client, error) {
 	if c := s.link.Load(); c != nil {
 		return c, nil
 	}
-	if s.life.Err() != nil {
+	if s.Life.Err() != nil {
 		return nil, kv.ErrClosed
 	}
 	c, err := clientv3.New(clientv3.Config{
 		Endpoints: s.endpoints, TLS: s.tls, Username: s.user, Password: s.password,
-		Context:              s.life,
+		Context:              s.Life,
 		DialTimeout:          dialWithin,
 		DialKeepAliveTime:    quiet,
 		DialKeepAliveTimeout: quietAnswer,
@@ -75,7 +75,7 @@ func (s *store) connection(ctx context.Context) (*clientv3.Client, error) {
 		DialOptions: []grpc.DialOption{
 			grpc.WithChainUnaryInterceptor(impatient),
 			grpc.WithConnectParams(grpc.ConnectParams{
-				Backoff:           backoff.Config{BaseDelay: firstWait, Multiplier: 2, Jitter: 0.5, MaxDelay: lastWait},
+				Backoff:           backoff.Config{BaseDelay: waits.First, Multiplier: 2, Jitter: 0.5, MaxDelay: waits.Last},
 				MinConnectTimeout: dialWithin,
 			}),
 		},
@@ -101,66 +101,16 @@ func (s *store) close() error {
 	return nil
 }
 
-// bound returns a ctx that ends with the caller's, with the client, and if the caller set no limit, with its patience.
-func (s *store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	cancel := context.CancelFunc(func() {})
-	if _, limited := ctx.Deadline(); !limited {
-		ctx, cancel = context.WithTimeout(ctx, s.patience)
-	}
-	ctx, end := context.WithCancel(ctx)
-	unhook := context.AfterFunc(s.life, end)
-	return ctx, func() {
-		unhook()
-		end()
-		cancel()
-	}
-}
-
 // attempt calls f until it gets an answer. The error of f is that of etcd's client, or one of this module.
-func (s *store) attempt(caller context.Context, f func(context.Context, *clientv3.Client) error) error {
-	ctx, cancel := s.bound(caller)
-	defer cancel()
-	var last error
-	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+func (s *store) attempt(ctx context.Context, f func(context.Context, *clientv3.Client) error) error {
+	return s.Do(ctx, func(ctx context.Context) error {
 		c, err := s.connection(ctx)
-		if err == nil {
-			err = f(clientv3.WithRequireLeader(ctx), c)
+		if err != nil {
+			return err
 		}
-		switch {
-		case err == nil:
-			return nil
-		case s.life.Err() != nil:
-			return kv.ErrClosed
-		case ctx.Err() != nil:
-			return s.gaveUp(caller, ctx, last)
-		}
-		if final := s.final(err); final != nil {
-			return final
-		}
-		last = err
-		if !pause(ctx, wait) && s.life.Err() == nil {
-			return s.gaveUp(caller, ctx, last)
-		}
-	}
+		return f(clientv3.WithRequireLeader(ctx), c)
+	})
 }
-
-// gaveUp says why a call ended without an answer: the end of its ctx, and what went wrong until then.
-func (s *store) gaveUp(caller, bounded context.Context, last error) error {
-	ended := kv.Ended(caller)
-	switch {
-	case ended == nil:
-		ended = fmt.Errorf("%w after %v", kv.Ended(bounded), s.patience)
-	case last == nil && errors.Is(ended, context.Canceled):
-		return ended // nothing went wrong: nobody wanted the answer any more
-	}
-	if last == nil {
-		last = errors.New("it is silent")
-	}
-	return fmt.Errorf("%w: %s: %w: %w", kv.ErrUnreachable, s.where(), reason(last), ended)
-}
-
-// where names the servers.
-func (s *store) where() string { return "etcd " + strings.Join(s.endpoints, ",") }
 
 // reason is what matters of an error of gRPC.
 func reason(err error) error {
@@ -186,20 +136,20 @@ func (s *store) final(err error) error {
 	if errors.As(err, &etcd) {
 		switch {
 		case errors.Is(err, rpctypes.ErrRequestTooLarge):
-			return fmt.Errorf("%w: %s: %w", kv.ErrTooLarge, s.where(), err)
+			return fmt.Errorf("%w: %s: %w", kv.ErrTooLarge, s.Where, err)
 		case passing[etcd.Code()], errors.Is(err, rpctypes.ErrTooManyRequests), errors.Is(err, rpctypes.ErrAuthOldRevision):
 			return nil
 		}
-		return fmt.Errorf("%s: %w", s.where(), err)
+		return fmt.Errorf("%s: %w", s.Where, err)
 	}
 	code := status.Code(err)
 	switch {
 	case code == codes.ResourceExhausted:
-		return fmt.Errorf("%w: %s: %w", kv.ErrTooLarge, s.where(), reason(err))
+		return fmt.Errorf("%w: %s: %w", kv.ErrTooLarge, s.Where, reason(err))
 	case passing[code]:
 		return nil
 	}
-	return fmt.Errorf("%s: %w", s.where(), reason(err))
+	return fmt.Errorf("%s: %w", s.Where, reason(err))
 }
 
 // passing are the codes of what may be over at the next try. Unknown is how a member tells what has no code of its own,
@@ -216,19 +166,6 @@ func unsent(err error) bool {
 	}
 	text := reason(err).Error()
 	return strings.Contains(text, "Error while dialing") || strings.Contains(text, "authentication handshake failed")
-}
-
-// pause waits, and reports whether ctx still lives. A random half is taken away, so that the clients of a member that
-// restarts do not come all at once.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d/2 + rand.N(d/2+1))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // met notes the cluster that answered.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/starlingkv/starling/internal/retry"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -26,15 +27,15 @@ func (s *store) Feed(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Event, 
 				yield(kv.Event{}, end)
 				return
 			}
-			if final(err) {
-				yield(kv.Event{}, s.named(err))
+			if final := s.final(err); final != nil {
+				yield(kv.Event{}, final)
 				return
 			}
 			if f.worked {
 				n = 1 // so this is a new trouble
 			}
-			s.opts.Log.Warn("watch broken, trying again", "key", sel.Prefix+sel.Key, "err", s.unreachable(err))
-			s.pause(ctx, n)
+			s.log.Warn("watch broken, trying again", "key", sel.Prefix+sel.Key, "server", s.Where, "err", s.because(err))
+			retry.Pause(ctx, waits.After(n))
 		}
 	}
 }

@@ -6,14 +6,14 @@
 // once more, and no write happens twice. Reads are answered by the leader of the bucket's stream. A watch reads the state
 // and goes on from there; whenever it may have missed something it reads the state again and tells the difference.
 //
-// While no server answers, calls try again until their context ends, or for ten seconds if it has no deadline; then they
-// say which server it is and why.
+// While no server answers, calls try again until their ctx ends; then they say which server it is and why.
 package natskv
 
 import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"regexp"
 	"time"
 
@@ -25,36 +25,58 @@ import (
 // markerTTL is how long the server remembers a delete or an expiry, in a bucket that this client makes.
 const markerTTL = time.Hour
 
-// Options are the settings of a client. Only Bucket is required.
-type Options struct {
-	// Bucket is made if there is none: with a history of one value, on file, with Replicas, and with TTLs if the server
-	// has them.
-	Bucket string
+// Option is an option of [New].
+type Option func(*config)
 
-	// Replicas is on how many servers a bucket is kept that this client makes: 1 (also by 0), 3 or 5.
-	Replicas int
+type config struct {
+	bucket   string
+	replicas int
+	origin   string
+	connect  []nats.Option
+	patience time.Duration
+	log      *slog.Logger
+}
 
-	// Origin is the name that writes go under: Entry.Origin of those who read them.
-	Origin string
+// Logger makes the client log to log, where it discards without.
+func Logger(log *slog.Logger) Option { return func(c *config) { c.log = log } }
 
-	// Connect are options of the connection, as for TLS and credentials. How it is reconnected, and the handlers of its
-	// states and errors, are the client's own.
-	Connect []nats.Option
+// Bucket is that of the values. If there is none of the name it is made: with a history of one value, on file, and with
+// TTLs if the server has them. Default: starling.
+func Bucket(name string) Option { return func(c *config) { c.bucket = name } }
 
-	// Log is told of broken watches and of names that are no keys. Nil: discard.
-	Log *slog.Logger
+// Replicas is on how many servers a bucket is kept that this client makes: 1, 3 or 5. Default 1.
+func Replicas(n int) Option { return func(c *config) { c.replicas = n } }
+
+// Origin is the name under which this client's writes go. Default: the name of the host.
+func Origin(name string) Option { return func(c *config) { c.origin = name } }
+
+// Patience is how long a call whose ctx has no deadline tries to find a server that answers. Default 10 s.
+func Patience(d time.Duration) Option { return func(c *config) { c.patience = d } }
+
+// Connect adds options of the connection, as nats.Secure and nats.UserCredentials. How it is reconnected, and the handlers
+// of its states and errors, are the client's own.
+func Connect(opts ...nats.Option) Option {
+	return func(c *config) { c.connect = append(c.connect, opts...) }
 }
 
 var bucketName = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 
-// Validate returns what is wrong with the options.
-func (o Options) Validate() error {
+// maxOrigin bounds the name of a writer.
+const maxOrigin = 256
+
+func (c config) validate() error {
 	var errs []error
-	if !bucketName.MatchString(o.Bucket) {
-		errs = append(errs, fmt.Errorf("bucket %q: want letters, digits, _ and -", o.Bucket))
+	if !bucketName.MatchString(c.bucket) {
+		errs = append(errs, fmt.Errorf("bucket %q: want letters, digits, _ and -", c.bucket))
 	}
-	if o.Replicas < 0 || o.Replicas > 5 {
-		errs = append(errs, fmt.Errorf("replicas %d: want 1 to 5", o.Replicas))
+	if c.replicas < 1 || c.replicas > 5 {
+		errs = append(errs, fmt.Errorf("replicas %d: want 1 to 5", c.replicas))
+	}
+	if len(c.origin) > maxOrigin {
+		errs = append(errs, fmt.Errorf("an origin of %d bytes, at most %d", len(c.origin), maxOrigin))
+	}
+	if c.patience <= 0 {
+		errs = append(errs, fmt.Errorf("patience %v: give a time above zero", c.patience))
 	}
 	return errors.Join(errs...)
 }
@@ -64,28 +86,34 @@ func (o Options) Validate() error {
 type Client struct {
 	*kv.Base
 	store *store
-	log   *slog.Logger
 }
 
-// New returns a client of the bucket on the servers, as nats://127.0.0.1:4222, several with commas between. It tries each
+// New returns a client of a bucket on the servers, as nats://127.0.0.1:4222, several with commas between. It tries each
 // server once and goes on trying behind the scenes if none answers. Close it to end its watches and its connection.
-func New(servers string, codec kv.Codec, o Options) (*Client, error) {
-	if err := o.Validate(); err != nil {
-		return nil, err
+func New(servers string, codec kv.Codec, opts ...Option) (*Client, error) {
+	c := config{bucket: "starling", replicas: 1, patience: 10 * time.Second}
+	for _, opt := range opts {
+		opt(&c)
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
 	}
-	s, err := newStore(servers, o)
+	if c.origin == "" {
+		c.origin, _ = os.Hostname() // without a name the writer is not known
+	}
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("natskv: %w", err)
+	}
+	s, err := newStore(servers, c)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("natskv: %w", err)
 	}
-	return &Client{Base: kv.NewBase(s, codec, o.Log), store: s, log: o.Log}, nil
+	return &Client{Base: kv.NewBase(s, codec, c.log), store: s}, nil
 }
 
 // With returns a client of the same bucket that speaks another codec and counts for itself.
 func (c *Client) With(codec kv.Codec) *Client {
-	return &Client{Base: kv.NewBase(c.store, codec, c.log), store: c.store, log: c.log}
+	return &Client{Base: kv.NewBase(c.store, codec, c.store.log), store: c.store}
 }
 
 // Capabilities are those of the bucket. The first call asks the server; while that does not answer, nothing is promised.

@@ -208,7 +208,7 @@ func (s *store) noKey(subject string, err error) {
 	s.odd[subject] = true
 	s.mu.Unlock()
 	if !known {
-		s.opts.Log.Warn("a name in the bucket that is no key is left out", "subject", subject, "err", err)
+		s.log.Warn("a name in the bucket that is no key is left out", "subject", subject, "err", err)
 	}
 }
 
@@ -224,9 +224,9 @@ func (r *reader) remove() {
 		return
 	}
 	name := r.consumer.CachedInfo().Name
-	ctx, cancel := context.WithTimeout(r.store.life, goodbye)
+	ctx, cancel := context.WithTimeout(r.store.Life, goodbye)
 	defer cancel()
 	if err := r.store.js.DeleteConsumer(ctx, r.bucket.stream, name); err != nil {
-		r.store.opts.Log.Debug("a reader is left to the server to remove", "consumer", name, "err", err)
+		r.store.log.Debug("a reader is left to the server to remove", "consumer", name, "err", err)
 	}
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/starlingkv/starling/internal/retry"
 	"github.com/starlingkv/starling/kv"
 )
 
-const (
-	// patience is how long a call tries whose context has no deadline.
-	patience = 10 * time.Second
-	// answerWithin is how long one request waits for its answer.
-	answerWithin = 3 * time.Second
-)
+// waits are those before a call is tried again.
+var waits = retry.Backoff{First: 10 * time.Millisecond, Last: 250 * time.Millisecond}
+
+// answerWithin is how long one request waits for its answer.
+const answerWithin = 3 * time.Second
 
 // Codes of errors of JetStream, by which it names them for ever.
 const (
@@ -32,26 +32,9 @@ const (
 	codeUnavailable    = 503   // the HTTP-like code of what passes
 )
 
-// try calls f until it succeeds, fails for good, or the time of the call is over: that of ctx, else patience.
+// try calls f until it gets an answer.
 func (s *store) try(ctx context.Context, f func(ctx context.Context, b *bucket) error) error {
-	if err := s.over(ctx); err != nil {
-		return err
-	}
-	_, bounded := ctx.Deadline()
-	began := time.Now()
-	for n := 1; ; n++ {
-		err := s.attempt(ctx, f)
-		if err == nil || final(err) {
-			return s.named(err)
-		}
-		s.pause(ctx, n)
-		if end := s.over(ctx); end != nil {
-			return s.ended(end, err)
-		}
-		if !bounded && time.Since(began) > patience {
-			return fmt.Errorf("%w: %w", kv.ErrUnreachable, s.unreachable(fmt.Errorf("no answer within %v: %w", patience, err)))
-		}
-	}
+	return s.Do(ctx, func(ctx context.Context) error { return s.attempt(ctx, f) })
 }
 
 // attempt calls f once, with a context that ends with the store too.
@@ -61,7 +44,7 @@ func (s *store) attempt(ctx context.Context, f func(context.Context, *bucket) er
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	unhook := context.AfterFunc(s.life, cancel)
+	unhook := context.AfterFunc(s.Life, cancel)
 	defer unhook()
 	b, err := s.open(ctx)
 	if err == nil {
@@ -86,55 +69,28 @@ func (s *store) request(ctx context.Context, within time.Duration) (context.Cont
 
 // over returns why calls are over, nil while they are not.
 func (s *store) over(ctx context.Context) error {
-	if s.life.Err() != nil {
+	if s.Life.Err() != nil {
 		return kv.ErrClosed
 	}
 	return kv.Ended(ctx)
 }
 
-// ended is the end of a call, with the trouble that it had.
-func (s *store) ended(end, err error) error {
-	if errors.Is(end, kv.ErrClosed) {
-		return end
-	}
-	if errors.Is(end, context.Canceled) {
-		return fmt.Errorf("%w: %w", end, s.unreachable(err)) // nobody says that it would not have answered
-	}
-	return fmt.Errorf("%w: %w: %w", kv.ErrUnreachable, end, s.unreachable(err))
-}
-
-// named adds the servers to what one of them said, and leaves alone what callers decide on.
-func (s *store) named(err error) error {
+// final returns the error that another try would not change, nil if one might. It names the servers in what one of them
+// said, and leaves alone what callers decide on.
+func (s *store) final(err error) error {
 	var api *jetstream.APIError
-	if errors.As(err, &api) || errors.Is(err, errUnfit) {
-		return s.unreachable(err)
+	if errors.As(err, &api) && (api.Code == codeUnavailable || isCode(api, codeStreamNotFound, codeInProcess, codeNoConsumer, codeNoPeers)) {
+		return nil
 	}
-	return err
-}
-
-// pause waits before the try after the nth.
-func (s *store) pause(ctx context.Context, n int) {
-	t := time.NewTimer(jittered(n, 10*time.Millisecond, 250*time.Millisecond))
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	case <-s.life.Done():
+	if api != nil || errors.Is(err, errUnfit) {
+		return fmt.Errorf("%s: %w", s.Where, s.because(err))
 	}
-}
-
-// final reports whether the same request would be refused again.
-func final(err error) bool {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
-		return api.Code != codeUnavailable && !isCode(api, codeStreamNotFound, codeInProcess, codeNoConsumer, codeNoPeers)
-	}
-	for _, sentinel := range []error{kv.ErrConflict, kv.ErrType, kv.ErrTooLarge, kv.ErrUnsupported, errUnfit, kv.ErrUnknown} {
+	for _, sentinel := range []error{kv.ErrConflict, kv.ErrType, kv.ErrTooLarge, kv.ErrUnsupported, kv.ErrUnknown} {
 		if errors.Is(err, sentinel) {
-			return true
+			return err
 		}
 	}
-	return false
+	return nil
 }
 
 func isCode(err error, codes ...jetstream.ErrorCode) bool {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/url"
 	"strings"
 	"sync"
@@ -13,42 +12,46 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/starlingkv/starling/internal/retry"
 	"github.com/starlingkv/starling/kv"
 )
 
 // store is a bucket on a connection. It implements kv.Backend.
 type store struct {
-	opts    Options
-	servers string // without what is secret, for errors
-	conn    *nats.Conn
-	js      jetstream.JetStream
-	life    context.Context // ends with close
-	end     context.CancelCauseFunc
+	config
+	*retry.Loop
+	conn *nats.Conn
+	js   jetstream.JetStream
+	end  context.CancelCauseFunc
 
-	mu     sync.Mutex // guards what follows
-	bucket *bucket    // nil until it was looked up
-	why    error      // why there is no connection, nil while there is one
-	line   context.Context
-	cut    context.CancelFunc // ends line: the connection broke, and messages may have been lost
-	odd    map[string]bool    // names that are no keys and were logged
+	mu    sync.Mutex // guards what follows
+	known *bucket    // nil until it was looked up
+	why   error      // why there is no connection, nil while there is one
+	line  context.Context
+	cut   context.CancelFunc // ends line: the connection broke, and messages may have been lost
+	odd   map[string]bool    // names that are no keys and were logged
 }
 
 // maxOdd bounds the memory for names that are no keys; past it the log may tell one twice.
 const maxOdd = 1024
 
-func newStore(servers string, o Options) (*store, error) {
-	s := &store{opts: o, servers: hosts(servers), odd: make(map[string]bool)}
-	s.life, s.end = context.WithCancelCause(context.Background())
-	s.line, s.cut = context.WithCancel(s.life)
-	conn, err := nats.Connect(servers, append([]nats.Option{nats.Name("starling")}, append(o.Connect, s.options()...)...)...)
+func newStore(servers string, c config) (*store, error) {
+	s := &store{config: c, odd: make(map[string]bool)}
+	life, end := context.WithCancelCause(context.Background())
+	s.end = end
+	s.Loop = &retry.Loop{
+		Where: "nats " + hosts(servers), Life: life, Patience: c.patience, Waits: waits, Final: s.final, Reason: s.because,
+	}
+	s.line, s.cut = context.WithCancel(life)
+	conn, err := nats.Connect(servers, append([]nats.Option{nats.Name("starling")}, append(c.connect, s.options()...)...)...)
 	if err != nil {
 		s.end(err)
-		return nil, fmt.Errorf("nats %s: %w", s.servers, err)
+		return nil, fmt.Errorf("%s: %w", s.Where, err)
 	}
 	s.conn = conn
 	if s.js, err = jetstream.New(conn); err != nil {
 		s.close()
-		return nil, fmt.Errorf("nats %s: %w", s.servers, err)
+		return nil, fmt.Errorf("%s: %w", s.Where, err)
 	}
 	return s, nil
 }
@@ -61,28 +64,19 @@ func (s *store) options() []nats.Option {
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(),
 		nats.ReconnectBufSize(-1),
-		nats.CustomReconnectDelay(reconnectDelay),
+		nats.CustomReconnectDelay(reconnects.After),
 		nats.ConnectHandler(func(*nats.Conn) { s.connected() }),
 		nats.ReconnectHandler(func(*nats.Conn) { s.connected() }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.disconnected(err) }),
 		nats.ReconnectErrHandler(func(conn *nats.Conn, err error) { s.failed(conn, err) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			s.opts.Log.Warn("nats error", "servers", s.servers, "err", err)
+			s.log.Warn("nats error", "servers", s.Where, "err", err)
 		}),
 	}
 }
 
-// reconnectDelay is the wait after all servers were tried for the nth time: it doubles from 50 ms to 2 s, of which a
-// random half is taken away so that the clients of a server that restarts do not come all at once.
-func reconnectDelay(n int) time.Duration { return jittered(n, 50*time.Millisecond, 2*time.Second) }
-
-func jittered(n int, first, last time.Duration) time.Duration {
-	d := last
-	if n < 16 {
-		d = min(last, first<<max(0, n-1))
-	}
-	return d/2 + rand.N(d/2+1)
-}
+// reconnects are the waits after all servers were tried.
+var reconnects = retry.Backoff{First: 50 * time.Millisecond, Last: 2 * time.Second}
 
 // hosts returns the addresses without user names, passwords and tokens.
 func hosts(servers string) string {
@@ -109,12 +103,12 @@ func (s *store) disconnected(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cut()
-	s.line, s.cut = context.WithCancel(s.life)
+	s.line, s.cut = context.WithCancel(s.Life)
 	if err == nil {
 		err = nats.ErrDisconnected
 	}
 	s.why = err
-	s.bucket = nil // while we were away it may have been removed and made anew
+	s.known = nil // while we were away it may have been removed and made anew
 }
 
 func (s *store) failed(conn *nats.Conn, err error) {
@@ -130,8 +124,8 @@ func (s *store) close() {
 	s.conn.Close()
 }
 
-// unreachable adds to err which servers were asked, and why there is no connection, if there is none.
-func (s *store) unreachable(err error) error {
+// because adds to err why there is no connection, if there is none.
+func (s *store) because(err error) error {
 	s.mu.Lock()
 	why := s.why
 	s.mu.Unlock()
@@ -141,7 +135,7 @@ func (s *store) unreachable(err error) error {
 	if why != nil && !errors.Is(err, why) {
 		err = fmt.Errorf("%w (%w)", err, why)
 	}
-	return fmt.Errorf("nats %s: %w", s.servers, err)
+	return err
 }
 
 // bucket is what is known of the bucket. It never changes.
@@ -161,7 +155,7 @@ const reserve = 1024
 // open returns the bucket, which it looks up or makes if it is not known yet.
 func (s *store) open(ctx context.Context) (*bucket, error) {
 	s.mu.Lock()
-	b := s.bucket
+	b := s.known
 	s.mu.Unlock()
 	if b != nil {
 		return b, nil
@@ -175,7 +169,7 @@ func (s *store) open(ctx context.Context) (*bucket, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bucket = b
+	s.known = b
 	return b, nil
 }
 
@@ -183,13 +177,13 @@ func (s *store) open(ctx context.Context) (*bucket, error) {
 func (s *store) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bucket = nil
+	s.known = nil
 }
 
 func (s *store) lookUp(ctx context.Context) (*jetstream.StreamInfo, error) {
 	ctx, cancel := s.request(ctx, answerWithin)
 	defer cancel()
-	stream, err := s.js.Stream(ctx, "KV_"+s.opts.Bucket)
+	stream, err := s.js.Stream(ctx, "KV_"+s.bucket)
 	if err == nil {
 		return stream.CachedInfo(), nil
 	}
@@ -197,7 +191,7 @@ func (s *store) lookUp(ctx context.Context) (*jetstream.StreamInfo, error) {
 		return nil, err
 	}
 	config := jetstream.KeyValueConfig{
-		Bucket: s.opts.Bucket, Replicas: max(1, s.opts.Replicas), History: 1, LimitMarkerTTL: markerTTL,
+		Bucket: s.bucket, Replicas: s.replicas, History: 1, LimitMarkerTTL: markerTTL,
 	}
 	_, err = s.js.CreateKeyValue(ctx, config)
 	if errors.Is(err, jetstream.ErrLimitMarkerTTLNotSupported) {
@@ -207,7 +201,7 @@ func (s *store) lookUp(ctx context.Context) (*jetstream.StreamInfo, error) {
 	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
 		return nil, err
 	}
-	if stream, err = s.js.Stream(ctx, "KV_"+s.opts.Bucket); err != nil {
+	if stream, err = s.js.Stream(ctx, "KV_"+s.bucket); err != nil {
 		return nil, err
 	}
 	return stream.CachedInfo(), nil
@@ -220,9 +214,9 @@ func (s *store) admit(info *jetstream.StreamInfo) (*bucket, error) {
 	c := info.Config
 	switch {
 	case c.MaxAge > 0:
-		return nil, fmt.Errorf("%w: %q drops them after %v; make it without a TTL", errUnfit, s.opts.Bucket, c.MaxAge)
+		return nil, fmt.Errorf("%w: %q drops them after %v; make it without a TTL", errUnfit, s.bucket, c.MaxAge)
 	case c.Mirror != nil || c.Discard != jetstream.DiscardNew && (c.MaxBytes > 0 || c.MaxMsgs > 0):
-		return nil, fmt.Errorf("%w: %q is a mirror or drops old ones when it is full", errUnfit, s.opts.Bucket)
+		return nil, fmt.Errorf("%w: %q is a mirror or drops old ones when it is full", errUnfit, s.bucket)
 	}
 	limit := int(s.conn.MaxPayload())
 	if c.MaxMsgSize > 0 {
@@ -230,7 +224,7 @@ func (s *store) admit(info *jetstream.StreamInfo) (*bucket, error) {
 	}
 	return &bucket{
 		stream:   c.Name,
-		prefix:   "$KV." + s.opts.Bucket + ".",
+		prefix:   "$KV." + s.bucket + ".",
 		identity: fmt.Sprintf("%x", info.Created.UnixNano()),
 		ttl:      c.AllowMsgTTL && c.MaxMsgsPerSubject == 1,
 		markers:  c.SubjectDeleteMarkerTTL,
@@ -245,7 +239,7 @@ const slack = 3 * time.Second
 // Capabilities is part of kv.Backend. What is not known yet is left to the server to refuse.
 func (s *store) Capabilities() kv.Capabilities {
 	s.mu.Lock()
-	b := s.bucket
+	b := s.known
 	s.mu.Unlock()
 	can := kv.Capabilities{
 		LinearizableCAS: true, OrderedWatch: true, Persistent: true, Media: true,
@@ -262,7 +256,7 @@ func (s *store) Capabilities() kv.Capabilities {
 
 // learn asks for what the bucket can do, once it is known.
 func (s *store) learn() kv.Capabilities {
-	if err := s.try(s.life, func(context.Context, *bucket) error { return nil }); err != nil {
+	if err := s.try(s.Life, func(context.Context, *bucket) error { return nil }); err != nil {
 		return kv.Capabilities{}
 	}
 	return s.Capabilities()

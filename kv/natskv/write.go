@@ -25,7 +25,7 @@ func (s *store) Store(ctx context.Context, e kv.Entry, w kv.Write) (version stri
 		if old.Codec != "" && old.Codec != e.Codec {
 			return nil, fmt.Errorf("%w: the key holds %q, not %q", kv.ErrType, old.Codec, e.Codec)
 		}
-		known, err := note.Note{Codec: e.Codec, Media: e.Media, Updated: time.Now(), Origin: s.opts.Origin}.Append(nil)
+		known, err := note.Note{Codec: e.Codec, Media: e.Media, Updated: time.Now(), Origin: s.origin}.Append(nil)
 		if err != nil {
 			return nil, err
 		}

@@ -19,29 +19,30 @@ func openNATS(_ context.Context, a *address, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := natskv.Options{Bucket: a.text("bucket"), Origin: a.text("origin"), Log: log}
-	if o.Replicas, err = a.number("replicas", 1); err != nil {
+	replicas, err := a.number("replicas", 1)
+	if err != nil {
 		return nil, err
-	}
-	if o.Bucket == "" {
-		o.Bucket = "starling"
 	}
 	if len(a.hosts) == 0 {
 		return nil, errors.New("no host, as in nats://127.0.0.1:4222")
 	}
+	opts := []natskv.Option{natskv.Replicas(replicas), natskv.Origin(a.text("origin")), natskv.Logger(log)}
+	if bucket := a.text("bucket"); bucket != "" {
+		opts = append(opts, natskv.Bucket(bucket))
+	}
 	if secure != nil {
-		o.Connect = append(o.Connect, nats.Secure(secure))
+		opts = append(opts, natskv.Connect(nats.Secure(secure)))
 	}
 	if creds := a.text("creds"); creds != "" {
-		o.Connect = append(o.Connect, nats.UserCredentials(creds))
+		opts = append(opts, natskv.Connect(nats.UserCredentials(creds)))
 	}
 	if token := a.text("token"); token != "" {
-		o.Connect = append(o.Connect, nats.Token(token))
+		opts = append(opts, natskv.Connect(nats.Token(token)))
 	}
 	if a.user != "" {
-		o.Connect = append(o.Connect, nats.UserInfo(a.user, a.password))
+		opts = append(opts, natskv.Connect(nats.UserInfo(a.user, a.password)))
 	}
-	c, err := natskv.New("nats://"+strings.Join(a.hosts, ",nats://"), kv.Bytes, o)
+	c, err := natskv.New("nats://"+strings.Join(a.hosts, ",nats://"), kv.Bytes, opts...)
 	if err != nil {
 		return nil, err
 	}
