@@ -58,6 +58,8 @@ func timeOf(t time.Time) *time.Time {
 
 // look returns the present entry; its Version is empty if there is none. That its codec is not ours does not matter here.
 func (h *Handler) look(ctx context.Context, key string) (kv.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.cfg.ReadWait)
+	defer cancel()
 	e, found, err := h.reads.Entry(ctx, key)
 	if found || err == nil {
 		return e, nil

@@ -115,11 +115,13 @@ func (h *Handler) getField(w http.ResponseWriter, r *http.Request, key string) e
 	if err != nil {
 		return err
 	}
-	c, err := h.holder(r.Context(), key, "")
+	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.ReadWait)
+	defer cancel()
+	c, err := h.holder(ctx, key, "")
 	if err != nil {
 		return err
 	}
-	e, found, err := c.Entry(r.Context(), key)
+	e, found, err := c.Entry(ctx, key)
 	switch {
 	case err != nil:
 		return err

@@ -35,6 +35,7 @@ var (
 	badKey      = kind{"bad-key", http.StatusBadRequest, kv.ErrBadKey.Error()}
 	notReady    = kind{"not-ready", http.StatusServiceUnavailable, kv.ErrNotReady.Error()}
 	unsupported = kind{"unsupported", http.StatusNotImplemented, kv.ErrUnsupported.Error()}
+	unreachable = kind{"unreachable", http.StatusServiceUnavailable, kv.ErrUnreachable.Error()}
 	closed      = kind{"closed", http.StatusServiceUnavailable, kv.ErrClosed.Error()}
 )
 
@@ -56,10 +57,10 @@ var kinds = []struct {
 	{kv.ErrClockSkew, kind{"clock-skew", http.StatusServiceUnavailable, kv.ErrClockSkew.Error()}},
 	{kv.ErrNameTaken, kind{"name-taken", http.StatusConflict, kv.ErrNameTaken.Error()}},
 	{kv.ErrUnknown, kind{"unknown", http.StatusBadGateway, kv.ErrUnknown.Error()}},
-	{kv.ErrUnreachable, kind{"unreachable", http.StatusServiceUnavailable, kv.ErrUnreachable.Error()}},
-	// Nothing here takes long but the wait for a node that starts; and a request is cancelled by its client, who does not
-	// read this, or by a server that ends.
-	{context.DeadlineExceeded, notReady},
+	{kv.ErrUnreachable, unreachable},
+	// The wait for a node that starts ends with ErrNotReady; only a store takes long besides. And a request is cancelled by
+	// its client, who does not read this, or by a server that ends.
+	{context.DeadlineExceeded, unreachable},
 	{context.Canceled, closed},
 }
 

@@ -16,6 +16,7 @@
 package web
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -39,8 +40,12 @@ type Config struct {
 	Log *slog.Logger
 	// MaxWatchers bounds the watches at one time; one more is refused with 503. Default 1000.
 	MaxWatchers int
-	// WriteWait is how long a write waits for a node that is still starting. Default 5 s.
+	// WriteWait is how long a write waits for a node that is still starting, or a store that does not answer. Default 5 s.
 	WriteWait time.Duration
+	// ReadWait is how long a read of one key waits for a store that does not answer. Default 5 s.
+	ReadWait time.Duration
+	// ScanWait is how long a read of many keys may take: a page of a list, a digest, a status. Default 1 minute.
+	ScanWait time.Duration
 	// BodyWait is how long a client may take to send a value. Default 2 minutes.
 	BodyWait time.Duration
 	// KeepAlive is how often a silent watch says that it lives. Default 15 s.
@@ -81,6 +86,8 @@ func New(cfg Config) *Handler {
 	}
 	cfg.MaxWatchers = orDefault(cfg.MaxWatchers, 1000)
 	cfg.WriteWait = orDefault(cfg.WriteWait, 5*time.Second)
+	cfg.ReadWait = orDefault(cfg.ReadWait, 5*time.Second)
+	cfg.ScanWait = orDefault(cfg.ScanWait, time.Minute)
 	cfg.BodyWait = orDefault(cfg.BodyWait, 2*time.Minute)
 	cfg.KeepAlive = orDefault(cfg.KeepAlive, 15*time.Second)
 	cfg.Stall = orDefault(cfg.Stall, 30*time.Second)
@@ -149,28 +156,34 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := allow(w, r, at.methods...); err != nil {
 		return err
 	}
+	if at.within > 0 {
+		ctx, cancel := context.WithTimeout(r.Context(), at.within)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
 	return at.serve(w, r)
 }
 
 // routes are the paths that are no key and no member.
 func (h *Handler) routes() map[string]route {
 	return map[string]route{
-		"/v1/kv":      {h.list, readOnly},
-		"/v1/watch":   {h.watch, readOnly},
-		"/v1/digest":  {h.digest, readOnly},
-		"/v1/members": {h.members, readOnly},
-		"/v1/status":  {h.status, readOnly},
-		"/v1/examine": {h.examine, readOnly},
-		"/v1/leave":   {h.leave, []string{http.MethodPost}},
-		"/livez":      {h.livez, readOnly},
-		"/readyz":     {h.readyz, readOnly},
+		"/v1/kv":      {h.list, readOnly, h.cfg.ScanWait},
+		"/v1/watch":   {h.watch, readOnly, 0},
+		"/v1/digest":  {h.digest, readOnly, h.cfg.ScanWait},
+		"/v1/members": {h.members, readOnly, h.cfg.ScanWait},
+		"/v1/status":  {h.status, readOnly, h.cfg.ScanWait},
+		"/v1/examine": {h.examine, readOnly, h.cfg.ScanWait},
+		"/v1/leave":   {h.leave, []string{http.MethodPost}, 0},
+		"/livez":      {h.livez, readOnly, 0},
+		"/readyz":     {h.readyz, readOnly, 0},
 	}
 }
 
-// route is what serves a path, and the methods it has.
+// route is what serves a path, the methods it has, and how long the store may take for it; zero: as long as the client waits.
 type route struct {
 	serve   func(http.ResponseWriter, *http.Request) error
 	methods []string
+	within  time.Duration
 }
 
 var readOnly = []string{http.MethodGet, http.MethodHead}
