@@ -31,6 +31,7 @@ var eventLevels = map[engine.EventKind]slog.Level{
 	engine.EventFetchFailed:     slog.LevelDebug,
 	engine.EventContextLimit:    slog.LevelWarn,
 	engine.EventManyPurged:      slog.LevelWarn,
+	engine.EventRefusedContext:  slog.LevelInfo,
 }
 
 // happened takes one event of the engine.

@@ -2,6 +2,7 @@ package cell
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/starlingkv/starling/internal/hlc"
 	"github.com/starlingkv/starling/internal/tree"
@@ -118,9 +119,7 @@ func (e *ContextEditor) Merge(other *Entry) {
 		e.entries.Put(other)
 		return
 	}
-	for _, s := range other.Spans {
-		d.include(s)
-	}
+	d.join(other.Spans)
 	d.lift(other.LastT)
 }
 
@@ -172,6 +171,21 @@ func (d *draft) include(x Span) {
 	}
 	d.spans = include(d.spans, x)
 	d.changed = true
+}
+
+// join includes a normal list. One span after the other would move all that lie
+// behind each: of two long lists that interleave that is their product.
+func (d *draft) join(spans []Span) {
+	const few = 16
+	if len(spans) <= few {
+		for _, x := range spans {
+			d.include(x)
+		}
+		return
+	}
+	if both := union(d.spans, spans); !slices.Equal(both, d.spans) {
+		d.spans, d.own, d.changed = both, true, true
+	}
 }
 
 func (d *draft) lift(t hlc.Time) {

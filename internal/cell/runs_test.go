@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 )
 
 // dots is every dot of runs.
@@ -148,5 +149,51 @@ func TestRunsAtTheEndOfTheNumbers(t *testing.T) {
 	got, _ := MergeRuns([]Run{r}, []Run{{1, 1, 2}, {1, end - 3, 2}})
 	if want := []Run{{1, end - 3, 4}, {1, 1, 2}}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestUnionIsIncludingOneByOne joins lists that touch, overlap, lie within each
+// other and end at the end of the numbers.
+func TestUnionIsIncludingOneByOne(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 3))
+	list := func() []Span {
+		var out []Span
+		for range rnd.IntN(30) {
+			from := 1 + rnd.Uint64N(200)
+			if rnd.IntN(20) == 0 {
+				from = math.MaxUint64 - rnd.Uint64N(5)
+			}
+			out = include(out, Span{from, 1 + rnd.Uint64N(12)})
+		}
+		return out
+	}
+	for range 20_000 {
+		a, b := list(), list()
+		want := slices.Clone(a)
+		for _, x := range b {
+			want = include(want, x)
+		}
+		if got := union(a, b); !slices.Equal(got, want) {
+			t.Fatalf("%v and %v: got %v, want %v", a, b, got, want)
+		}
+	}
+}
+
+// TestLongListsJoinInTimeOfTheirLengths joins two lists of 200,000 spans, each of
+// which fills the gaps of the other. One by one that moves 10^11 bytes.
+func TestLongListsJoinInTimeOfTheirLengths(t *testing.T) {
+	odd, even := make([]Span, 200_000), make([]Span, 200_000)
+	for i := range odd {
+		odd[i], even[i] = Span{uint64(4*i + 1), 1}, Span{uint64(4*i + 3), 1}
+	}
+	e := Context{}.Edit()
+	e.Merge(NewEntry(7, 1, odd))
+	began := time.Now()
+	e.Merge(NewEntry(7, 1, even))
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if got := e.Context().Spans(); got != len(odd)+len(even) {
+		t.Errorf("%d spans, want %d", got, len(odd)+len(even))
 	}
 }

@@ -77,3 +77,23 @@ func normal(spans []Span) []Span {
 	}
 	return out
 }
+
+// union is what two normal lists hold together, in time of their lengths. It
+// writes into neither.
+func union(a, b []Span) []Span {
+	out := make([]Span, 0, len(a)+len(b))
+	for len(a) > 0 || len(b) > 0 {
+		from := &a
+		if len(a) == 0 || len(b) > 0 && b[0].From < a[0].From {
+			from = &b
+		}
+		next := (*from)[0]
+		*from = (*from)[1:]
+		if last := len(out) - 1; last >= 0 && !out[last].before(next) {
+			out[last] = out[last].hull(next)
+		} else {
+			out = append(out, next)
+		}
+	}
+	return out
+}

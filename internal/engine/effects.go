@@ -111,6 +111,7 @@ const (
 	EventThrottled                        // the packet budget was empty: windows grow
 	EventContextLimit                     // the context was over its limit: the oldest entries went
 	EventManyPurged                       // PURGE has removed many values in a short time; N is how many
+	EventRefusedContext                   // a part of a peer's context was left out; Text says why, Peer whose writes it is about, N how many spans
 	numEvents
 )
 

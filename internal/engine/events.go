@@ -35,6 +35,7 @@ var eventNames = [numEvents]string{
 	EventThrottled:       "throttled",
 	EventContextLimit:    "context_limit",
 	EventManyPurged:      "many_purged",
+	EventRefusedContext:  "refused_context",
 }
 
 // String is the kind's name in logs, metrics and transcripts.

@@ -41,6 +41,8 @@ type Session struct {
 	purges  []wire.AddrDot
 	backs   []*cell.Cell // higher than what the peer showed: sent in the next turn
 	offered uint64       // cells that the peer has shown
+	entries uint64       // and of its context,
+	spans   uint64       // with so many spans
 
 	shown, peerShown bool // SHOWN was sent, came
 	yes, peerYes     answer

@@ -18,7 +18,17 @@ const maxBody = wire.MaxValue
 // came to it during the session.
 const offeredSlack = 10_000
 
-var errTooManyCells = errors.New("more cells than were announced")
+// What a peer may show of its context beyond the entries it said it has: an
+// entry may come in parts, of so many spans at least.
+const (
+	entrySlack   = 1000
+	spansPerPart = 64
+)
+
+var (
+	errTooManyCells   = errors.New("more cells than were announced")
+	errTooManyEntries = errors.New("more of a context than was announced")
+)
 
 // awaited is a cell whose body is on its way.
 type awaited struct {
@@ -90,6 +100,13 @@ func (s *Session) onPurge(m *wire.Purge, step func(Input) Effects) {
 func (s *Session) onCtx(m *wire.Ctx, step func(Input) Effects) error {
 	if !s.mayMerge() || s.peerYes == unanswered {
 		return errProtocol
+	}
+	for _, en := range m.Entries {
+		s.entries++
+		s.spans += uint64(len(en.Spans))
+	}
+	if s.entries > s.peerCtx.Count+s.spans/spansPerPart+entrySlack {
+		return errTooManyEntries
 	}
 	for some := range slices.Chunk(m.Entries, MaxStepCells) {
 		step(&ctxStep{s, some})

@@ -229,6 +229,10 @@ func (e *Engine) enter(c *cell.Cell) {
 		outlived = 0
 	}
 	for _, r := range c.PrevRuns() {
+		if r.Len > maxCounter || r.From > maxCounter-r.Len {
+			e.event(Event{Kind: EventRefusedContext, Peer: r.O, Addr: c.Addr, N: 1, Text: refusedCounter})
+			continue
+		}
 		ctx.AddRun(r, outlived)
 	}
 }
@@ -359,29 +363,8 @@ func (e *Engine) purge(a cell.Addr, d cell.Dot) bool {
 	return true
 }
 
-// mergeEntry takes one entry of a peer's pinned context. Only after a complete
-// session. If it remembers writes of this node that it never made, those that it
-// will make would be taken for them, and purged: that is a clash, too.
-func (e *Engine) mergeEntry(in *cell.Entry) {
-	if in.LastT < e.forgetBefore() && e.stored[in.O] == 0 {
-		return
-	}
-	for _, s := range in.Spans[max(len(in.Spans)-1, 0):] {
-		if e.unissued(in.O, s.From+(s.Len-1)) {
-			e.clash("", cell.Dot{O: in.O, N: s.From})
-		}
-	}
-	e.edit().ctx.Merge(in)
-}
-
 // floorTo is t rounded down to a common epoch, as a version's time.
 func floorTo(ms int64, epoch time.Duration) hlc.Time {
 	step := max(epoch.Milliseconds(), 1)
 	return hlc.Make(max(ms-ms%step, 0), 0)
-}
-
-// forgetBefore is the line below which a context entry without stored cells is
-// no longer kept or taken.
-func (e *Engine) forgetBefore() hlc.Time {
-	return floorTo(e.clock.Physical()-e.cfg.OriginRetention.Milliseconds(), e.cfg.OriginEpoch)
 }

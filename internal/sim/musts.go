@@ -35,5 +35,6 @@ var spared = map[string]string{
 	"throttled":       "needs thousands of packets per second",
 	"context_limit":   "needs a million processes",
 	"non_convergent":  "needs hashes or joins that differ between nodes, as P14 plants it",
+	"refused_context": "needs a peer that breaks the limits of the context",
 	"many_purged":     "needs more values than the clients write",
 }

@@ -3,8 +3,11 @@ package wire
 import (
 	"bytes"
 	"encoding/hex"
+	"math"
 	"path/filepath"
 	"testing"
+
+	"github.com/starlingkv/starling/internal/cell"
 )
 
 // seeds gives a fuzz target the golden bytes to begin with.
@@ -31,9 +34,31 @@ func seeds(f *testing.F, files ...string) {
 	}
 }
 
+// claimsAll is a CTX that claims every write that two origins will ever make, in
+// one span and in as many as there is room for.
+func claimsAll(f *testing.F) []byte {
+	f.Helper()
+	gaps := make([]cell.Span, 1000)
+	for i := range gaps {
+		gaps[i] = cell.Span{From: uint64(2*i + 1), Len: 1}
+	}
+	b, err := testCodec.Append(nil, Frame{
+		Header: Header{Origin: 1, Now: 1, Stream: true},
+		Msg: &Ctx{Entries: []*cell.Entry{
+			cell.NewEntry(7, 1, []cell.Span{{From: 1, Len: math.MaxUint64 - 1}}),
+			cell.NewEntry(8, 1, gaps),
+		}},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return b
+}
+
 // FuzzParse repairs the checksum, so that what is behind it is reached.
 func FuzzParse(f *testing.F) {
 	seeds(f, "frames.txt", "cells.txt")
+	f.Add(claimsAll(f))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) >= minHead+crcLen {
 			b = resum(bytes.Clone(b))
