@@ -170,7 +170,7 @@ func (c *Cell) ExtBytes() []byte {
 }
 
 // IsFloor reports that c says that its key was deleted.
-func (c *Cell) IsFloor() bool { return c.Addr.IsFloor() }
+func (c *Cell) IsFloor() bool { return c.Class == 0 && c.Addr.IsFloor() }
 
 // Live reports that c is a value at the given time.
 func (c *Cell) Live(nowMS int64) bool { return c.valued() && !c.Expired(nowMS) }

@@ -26,16 +26,40 @@ func cut[T tree.Item](t tree.Tree[T], lo, hi string, n int) []string {
 	return keys
 }
 
-// treeHalf is the pinned tree of cells. What the peer lacks goes to out.
-type treeHalf struct {
-	tree   tree.Tree[*cell.Stored]
-	out    *outbox
-	futile *futilePairs
+// measured is a tree whose ranges are summed. Those that are asked for one after
+// the other mostly adjoin, so what lies below a bound is found once for the two
+// ranges that it parts.
+type measured[T tree.Item] struct {
+	tree  tree.Tree[T]
+	bound string // that was asked for last
+	below tree.Sum
 }
 
-func (h *treeHalf) sum(lo, hi string) sum {
-	a := h.tree.AggOf(lo, hi)
-	return sumOf(a.Count, a.FP)
+func (m *measured[T]) sum(lo, hi string) sum {
+	if hi != "" && hi <= lo {
+		return sum{}
+	}
+	from, to := m.upTo(lo), m.tree.Agg().Sum()
+	if hi != "" {
+		to = m.upTo(hi)
+	}
+	part := to.Minus(from)
+	return sumOf(part.Count, part.FP)
+}
+
+// upTo is the sum of what is below a bound.
+func (m *measured[T]) upTo(bound string) tree.Sum {
+	if bound != m.bound {
+		m.bound, m.below = bound, m.tree.Below(bound)
+	}
+	return m.below
+}
+
+// treeHalf is the pinned tree of cells. What the peer lacks goes to out.
+type treeHalf struct {
+	measured[*cell.Stored]
+	out    *outbox
+	futile *futilePairs
 }
 
 func (h *treeHalf) bounds(lo, hi string, n int) []string { return cut(h.tree, lo, hi, n) }
@@ -159,16 +183,11 @@ func (h *treeHalf) judge(c *cell.Cell, mine wire.Item, l *listed) (send, ask boo
 // ctxHalf is the pinned context. Entries have no order: what differs is sent
 // both ways, as far as it may be.
 type ctxHalf struct {
-	tree  tree.Tree[*cell.Entry]
+	measured[*cell.Entry]
 	out   *outbox
 	gives bool                // the peer said that it accepted all cells
 	takes bool                // this side did
 	live  func() cell.Context // set by PlantCtxLive only
-}
-
-func (h *ctxHalf) sum(lo, hi string) sum {
-	a := h.tree.AggOf(lo, hi)
-	return sumOf(a.Count, a.FP)
 }
 
 func (h *ctxHalf) bounds(lo, hi string, n int) []string { return cut(h.tree, lo, hi, n) }

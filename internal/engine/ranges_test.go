@@ -33,7 +33,7 @@ func newPair(t *testing.T, a, b []*cell.Cell) *pair {
 		}
 		p.trees[i] = ed.Tree()
 		p.outs[i] = &outbox{}
-		p.recs[i] = newReconciler(&treeHalf{tree: p.trees[i], out: p.outs[i], futile: &futilePairs{}}, cfg, side(i))
+		p.recs[i] = newReconciler(&treeHalf{measured: measured[*cell.Stored]{tree: p.trees[i]}, out: p.outs[i], futile: &futilePairs{}}, cfg, side(i))
 	}
 	return p
 }

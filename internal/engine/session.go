@@ -139,7 +139,9 @@ func newSession(e *Engine, pin sessionPin, s side) *Session {
 			tree: pin.root.Tree, before: pin.before, found: &ses.found, asked: make(map[[2]string]bool),
 		}, e.cfg, s)
 	} else {
-		ses.tree = newReconciler(&treeHalf{tree: pin.root.Tree, out: &ses.out, futile: ses.futile}, e.cfg, s)
+		ses.tree = newReconciler(&treeHalf{
+			measured: measured[*cell.Stored]{tree: pin.root.Tree}, out: &ses.out, futile: ses.futile,
+		}, e.cfg, s)
 	}
 	return ses
 }

@@ -178,7 +178,10 @@ func (s *Session) context() *reconciler {
 	if s.ctx != nil {
 		return s.ctx
 	}
-	h := &ctxHalf{tree: s.root.Ctx.Tree(), out: &s.out, gives: s.peerYes == saidYes, takes: s.mayMerge()}
+	h := &ctxHalf{
+		measured: measured[*cell.Entry]{tree: s.root.Ctx.Tree()},
+		out:      &s.out, gives: s.peerYes == saidYes, takes: s.mayMerge(),
+	}
 	switch s.plant {
 	case PlantCtxLive:
 		h.live = func() cell.Context { return s.e.Root().Ctx }

@@ -51,3 +51,22 @@ func earlier(a, b int64) int64 {
 	}
 	return a
 }
+
+// Sum is the part of an Agg that can be taken back.
+type Sum struct {
+	Count uint64
+	FP    [2]uint64
+}
+
+// Sum is the part of a that can be taken back.
+func (a Agg) Sum() Sum { return Sum{a.Count, a.FP} }
+
+// Plus is the sum of s and t together.
+func (s Sum) Plus(t Sum) Sum {
+	return Sum{s.Count + t.Count, [2]uint64{s.FP[0] + t.FP[0], s.FP[1] + t.FP[1]}}
+}
+
+// Minus is s without t, which is in it.
+func (s Sum) Minus(t Sum) Sum {
+	return Sum{s.Count - t.Count, [2]uint64{s.FP[0] - t.FP[0], s.FP[1] - t.FP[1]}}
+}

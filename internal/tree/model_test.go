@@ -150,6 +150,13 @@ func checkPoint(t *testing.T, tr Tree[*thing], m model, key string) {
 	if got := tr.Rank(key); got != below {
 		t.Fatalf("Rank(%q): got %d, want %d", key, got, below)
 	}
+	sum := aggregate(nil)
+	if key != "" {
+		sum = aggregate(m.in("", key))
+	}
+	if got := tr.Below(key); got != sum.Sum() {
+		t.Fatalf("Below(%q): got %+v, want %+v", key, got, sum.Sum())
+	}
 	if has && tr.At(below) != want {
 		t.Fatalf("At(%d) is not %q", below, key)
 	}

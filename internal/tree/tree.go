@@ -105,6 +105,43 @@ func (n *node[T]) cut(lo, hi string) (first, last int) {
 	return n.route(lo), last
 }
 
+// Below is how many items have a key below key, and their fingerprint. It looks
+// at less than half of the entries of each node on its way, as sums can be taken
+// back; so that of a range is best had as the difference of its ends.
+func (t Tree[T]) Below(key string) Sum {
+	var s Sum
+	n := t.root
+	if n == nil {
+		return s
+	}
+	for !n.leaf() {
+		at := n.route(key)
+		if 2*at <= len(n.kids) {
+			for _, k := range n.kids[:at] {
+				s = s.Plus(k.agg.Sum())
+			}
+		} else {
+			s = s.Plus(n.agg.Sum())
+			for _, k := range n.kids[at:] {
+				s = s.Minus(k.agg.Sum())
+			}
+		}
+		n = n.kids[at]
+	}
+	at, _ := n.find(key)
+	if 2*at <= len(n.items) {
+		for _, it := range n.items[:at] {
+			s = s.Plus(it.Agg().Sum())
+		}
+		return s
+	}
+	s = s.Plus(n.agg.Sum())
+	for _, it := range n.items[at:] {
+		s = s.Minus(it.Agg().Sum())
+	}
+	return s
+}
+
 // At returns the item with i items below it, and panics if there is none.
 func (t Tree[T]) At(i int) T {
 	if i < 0 || i >= t.Len() {

@@ -276,6 +276,13 @@ func TestPruningSkipsSubtrees(t *testing.T) {
 	if m.seen > 500 {
 		t.Errorf("AggOf looked %d times at items", m.seen)
 	}
+	for i := range 100 {
+		m.seen = 0
+		tr.Below(keyOf(400 * i))
+		if m.seen > maxFill/2 {
+			t.Errorf("Below looked %d times at items", m.seen)
+		}
+	}
 }
 
 // TestEditorGetsWhatIsThereNow: an editor that is asked for neighbours, as whoever
