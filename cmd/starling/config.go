@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -43,6 +45,11 @@ func (s *settings) flags() *pflag.FlagSet {
 	s.Node.Flags(node, "")
 	all := pflag.NewFlagSet("", pflag.ContinueOnError)
 	all.AddGoFlagSet(node)
+	all.VisitAll(func(f *pflag.Flag) {
+		if f.NoOptDefVal == "true" {
+			f.Value = flagOfBool{f.Value}
+		}
+	})
 	all.StringVar(&s.HTTP, "http", s.HTTP, "`host:port` for HTTP; port 0 is any free one")
 	all.StringVar(&s.Store, "store", s.Store, "`URL` of a store to serve in place of a node of its own, as etcd://127.0.0.1:2379/app/ (default: none, a node)")
 	all.Var(&s.Routes, "route", "`prefix=URL` of a store that holds the keys with the prefix, as leader/=etcd://127.0.0.1:2379; repeatable (default: none)")
@@ -51,6 +58,12 @@ func (s *settings) flags() *pflag.FlagSet {
 	all.TextVar(&s.LogLevel, "log-level", s.LogLevel, "debug, info, warn or error")
 	return all
 }
+
+// flagOfBool is a flag that is either there or not, as the help shows it.
+type flagOfBool struct{ pflag.Value }
+
+// Type is part of pflag.Value.
+func (flagOfBool) Type() string { return "bool" }
 
 // readConfig reads a YAML file. A key that it does not know is an error.
 func readConfig(path string) (*settings, error) {
@@ -63,10 +76,14 @@ func readConfig(path string) (*settings, error) {
 	yamls := yaml.NewDecoder(file)
 	yamls.KnownFields(true)
 	if err := yamls.Decode(&s); err != nil && !errors.Is(err, io.EOF) { // an empty file says nothing
-		return nil, fmt.Errorf("%s: %w", path, err)
+		said := strings.TrimPrefix(err.Error(), "yaml: construct errors: ")
+		return nil, fmt.Errorf("%s: %s", path, unknownField.ReplaceAllString(said, `there is no setting "$1"`))
 	}
 	return &s, nil
 }
+
+// unknownField is how the YAML package says that a key is unknown, with a type that only we know.
+var unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
 
 // under puts the settings of a file under the flags: it sets those that neither
 // the line nor the environment has.

@@ -148,6 +148,9 @@ func (p *program) configCheckCommand() *cobra.Command {
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		err := s.complete(flags, args[0])
 		report := checked{File: args[0], OK: err == nil, Problems: problems(err)}
+		for i, one := range report.Problems {
+			report.Problems[i] = strings.TrimPrefix(one, args[0]+": ") // it is told once
+		}
 		if shown := p.showChecked(report); shown != nil {
 			return shown
 		}

@@ -42,12 +42,17 @@ func (p *program) copyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "copy --from URL --to URL",
 		Short: "copy keys from one store to another, and prove that none is missing",
-		Long: "Stores are URLs: " + strings.Join(stores.Schemes(), "://, ") + "://; http:// is a starling server and whatever it serves. --from takes a file too, as\n" +
-			"export, consul kv export or etcdctl get --prefix -w json write it, or - for stdin. Only what differs is written, so it can just be run\n" +
-			"again; after a break --after saves reading what is done. With --watch it goes on copying changes, deletes included,\n" +
-			"until it is interrupted: stop the writers, interrupt it, and see that nothing differs. --timeout is that of one key.",
+		Long: "Stores are URLs: " + strings.Join(stores.Schemes(), "://, ") + "://.\n" +
+			"http:// is a starling server and whatever it serves. --from takes a file too, as export, consul kv export or etcdctl\n" +
+			"get --prefix -w json write it, or - for stdin.\n\n" +
+			"Only what differs is written, so it can just be run again; after a break --after saves reading what is done. With\n" +
+			"--watch it goes on copying changes, deletes included, until it is interrupted: stop the writers, interrupt it, and\n" +
+			"see that nothing differs. --timeout is that of one key.",
 		Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := cp.check(); err != nil {
+				return usage(c, err)
+			}
 			return p.copy(c.Context(), &cp)
 		},
 	}
@@ -62,10 +67,35 @@ func (p *program) copyCommand() *cobra.Command {
 	return cmd
 }
 
-func (p *program) copy(ctx context.Context, cp *copying) (err error) {
+// check refuses what names no two places.
+func (cp *copying) check() error {
 	if cp.from == "" || cp.to == "" {
-		return &usageError{err: errors.New("copy needs --from and --to"), verb: "copy"}
+		return errors.New("copy wants --from and --to")
 	}
+	if strings.Contains(cp.from, "://") {
+		if err := stores.Check(cp.from); err != nil {
+			return fmt.Errorf("--from: %w", err)
+		}
+	}
+	if err := stores.Check(cp.to); err != nil {
+		return fmt.Errorf("--to: %w", err)
+	}
+	return nil
+}
+
+// awayError is a store that a copy cannot reach.
+type awayError struct {
+	url string
+	err error
+}
+
+// Error returns the store and the reason.
+func (e *awayError) Error() string { return e.url + ": " + e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *awayError) Unwrap() error { return e.err }
+
+func (p *program) copy(ctx context.Context, cp *copying) (err error) {
 	cp.far, cp.began = &statusLine{out: p.err, tty: p.talks}, time.Now()
 	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if cp.source, err = p.copySource(ctx, cp.from, log); err != nil {
@@ -82,7 +112,7 @@ func (p *program) copy(ctx context.Context, cp *copying) (err error) {
 	}
 	for url, c := range map[string]kv.Client{cp.from: job.From, cp.to: job.To} {
 		if err := p.answers(ctx, c); err != nil {
-			return fmt.Errorf("%s: %w", url, err)
+			return &awayError{url, err}
 		}
 	}
 	if cp.deletes {

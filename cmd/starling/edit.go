@@ -51,15 +51,15 @@ func (p *program) edit(ctx context.Context, store kv.Backend, key string) (err e
 			err = fmt.Errorf("%w; what was edited is in %s", err, name)
 		}
 	}()
-	if err := p.openEditor(ctx, name); err != nil {
-		return err
-	}
+	closed := p.openEditor(ctx, name)
 	body, err := os.ReadFile(name)
-	if err != nil {
+	if err == nil && bytes.Equal(body, rawOf(before)) {
+		written = true // there is nothing to keep
+	}
+	if err := errors.Join(closed, err); err != nil {
 		return err
 	}
-	if bytes.Equal(body, rawOf(before)) {
-		written = true
+	if written {
 		fmt.Fprintln(p.err, "nothing was changed")
 		return nil
 	}

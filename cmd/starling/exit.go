@@ -92,7 +92,8 @@ func (p *program) report(ctx context.Context, err error) int {
 	if err == nil || isShown(err) || ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return exitOK
 	}
-	fmt.Fprintf(p.err, "starling: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	said := strings.TrimPrefix(err.Error(), "starling: ") // the library has the same name
+	fmt.Fprintf(p.err, "starling: %s\n", strings.ReplaceAll(said, "\n", "\n  "))
 	if hint := p.next(err); hint != "" {
 		fmt.Fprintf(p.err, "  next: %s\n", hint)
 	}
@@ -103,6 +104,7 @@ func (p *program) report(ctx context.Context, err error) int {
 func (p *program) next(err error) string {
 	var wrong *usageError
 	var problem *httpkv.Problem
+	var away *awayError
 	errors.As(err, &problem)
 	switch code := codeOf(err); {
 	case errors.As(err, &wrong):
@@ -115,6 +117,12 @@ func (p *program) next(err error) string {
 		return "read it again; its version is " + problem.CurrentVersion
 	case code == exitConflict:
 		return "read it again"
+	case errors.As(err, new(*failedError)) && errors.Is(err, kv.ErrNotReady):
+		return "does a node of this --cluster run where --seed says? Without --require-join it runs alone until one does"
+	case errors.As(err, new(*failedError)) && errors.Is(err, kv.ErrNameTaken):
+		return "--name gives it another name; without one it makes one up"
+	case errors.As(err, &away):
+		return "does the store run at " + away.url + "? What is copied already is not copied again"
 	case errors.Is(err, kv.ErrNotReady), errors.Is(err, errNoWrites):
 		return "the node has not found its cluster yet: look at starling members"
 	case errors.Is(err, context.DeadlineExceeded):

@@ -33,7 +33,9 @@ func (p *program) importCommand() *cobra.Command {
 		Use:   "import [-|FILE]",
 		Short: `write the keys of a file of JSON lines: {"key":..,"value":..} or {"key":..,"value_base64":..}`,
 		Long: "Writes one key per line, several at once, the lines of one key in their order. A line may name the codec of its\n" +
-			"value and when it expires too. An array is taken as well, as export -o json prints it, or consul kv export; and what etcdctl get --prefix -w json prints. It stops at the first error; what it has written by then stays, so it can just be run again.",
+			"value and when it expires too. An array is taken as well, as export -o json prints it, or consul kv export; and what\n" +
+			"etcdctl get --prefix -w json prints.\n\n" +
+			"It stops at the first error; what it has written by then stays, so it can just be run again.",
 		Args: arguments(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			in := p.in

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -154,6 +153,18 @@ func (l *listening) shut() error {
 	return err
 }
 
+// failedError is a node of this process that has failed.
+type failedError struct {
+	node string
+	err  error
+}
+
+// Error returns the node and the reason.
+func (e *failedError) Error() string { return "node " + e.node + ": " + e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *failedError) Unwrap() error { return e.err }
+
 // wait returns when the node has failed or the server has ended; without an error, when ctx ends or the node was told to
 // leave.
 func (s *served) wait(ctx context.Context) error {
@@ -169,7 +180,7 @@ func (s *served) wait(ctx context.Context) error {
 			return s.ended(err)
 		case <-look.C:
 			if err := s.node.Err(); err != nil {
-				return fmt.Errorf("node %s: %w", s.node.Name(), err)
+				return &failedError{s.node.Name(), err}
 			}
 		}
 	}

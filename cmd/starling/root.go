@@ -48,6 +48,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.membersCommand(), p.statusCommand(), p.checkCommand(), p.diffCommand(), p.doctorCommand(), p.leaveCommand(),
 		p.configCommand(), p.simCommand(), p.versionCommand(), p.completionCommand(root), exitCodesTopic(),
 	)
+	root.SetHelpCommand(helpCommand(root))
 	bindEnv(root)
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
 		if err := p.fromEnv(c); err != nil {
@@ -62,6 +63,21 @@ func (p *program) rootCommand() *cobra.Command {
 		return nil
 	}
 	return root
+}
+
+// helpCommand tells about a verb, or a topic.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [VERB]",
+		Short: "tell about a verb, or a topic",
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usage(root, fmt.Errorf("there is no verb and no topic %q", strings.Join(args, " ")))
+			}
+			return about.Help()
+		},
+	}
 }
 
 // withoutCurl are the verbs that one curl command cannot stand for.

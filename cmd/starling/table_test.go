@@ -143,6 +143,8 @@ func TestClusterVerbs(t *testing.T) {
 func TestOtherVerbs(t *testing.T) {
 	runAll(t, []verbCase{
 		{line: "help exit-codes", out: exitCodes + "\n\n"},
+		{line: "help nothing", code: exitUsage},
+		{line: "help get x", code: exitUsage},
 		{line: "server --bind 0.0.0.0:0 --http 127.0.0.1:0", code: exitUsage},
 		{line: "server --bind 0.0.0.0:0 --http 127.0.0.1:0 --insecure", code: exitUsage},
 		{line: "server --bind 127.0.0.1:0 --http 0.0.0.0:0 --insecure", code: exitUsage},
@@ -182,8 +184,7 @@ func TestConfigVerbs(t *testing.T) {
 		{line: "config check " + bad, code: exitCheck, out: bad + ": cluster: must be set, as 0.0.0.0 is not a loopback address\n" +
 			bad + ": seed \"x\": address x: missing port in address\n"},
 		{line: "config check --cluster c --insecure --seed a:1 " + bad, out: bad + ": a server would start with it\n"},
-		{line: "config check -o jsonl " + unknown, code: exitCheck, out: `{"file":"` + unknown + `","ok":false,"problems":["` + unknown +
-			`: yaml: construct errors: line 1: field rejon not found in type starling.Tuning"]}` + "\n"},
+		{line: "config check -o jsonl " + unknown, code: exitCheck, out: `{"file":"` + unknown + `","ok":false,"problems":["line 1: there is no setting \"rejon\""]}` + "\n"},
 		{line: "config check /no/such/file", code: exitCheck, out: "/no/such/file: open /no/such/file: no such file or directory\n"},
 	})
 }
