@@ -11,6 +11,7 @@ import (
 const (
 	digestDelay    = 10 * time.Millisecond // a cell is told at the earliest this long, and 4 round trips and windows, after its receipt
 	digestFresh    = time.Second           // ticks are quick while something was learned in it
+	partChecks     = 8                     // of a part without a receipt, at most
 	maxPartChecks  = 100                   // packets per second; over it random ticks take their place
 	uncheckedTicks = 8                     // of a cell whose part checks were replaced
 	maxTicks       = 12
@@ -56,7 +57,7 @@ type digests struct {
 // parts has nothing to check: one tick passes in silence, so that those who have
 // come first, and what they mend is served on.
 func (d *digests) add(p *pusher, c *cell.Cell, parts []served) {
-	checks, tells := d.plan(p)
+	checks, tells := partChecks, d.tells(p)
 	spared := tells == 1
 	if len(parts) == 0 {
 		checks = 1
@@ -66,8 +67,7 @@ func (d *digests) add(p *pusher, c *cell.Cell, parts []served) {
 
 // announce begins to tell of a cell that was not pushed.
 func (d *digests) announce(p *pusher, c *cell.Cell) {
-	_, tells := d.plan(p)
-	d.begin(p, &digest{dot: c.Dot(), addr: c.Addr, ticks: min(announced*tells, maxTicks)})
+	d.begin(p, &digest{dot: c.Dot(), addr: c.Addr, ticks: min(announced*d.tells(p), maxTicks)})
 }
 
 func (d *digests) begin(p *pusher, one *digest) {
@@ -105,21 +105,22 @@ func (d *digests) replaced(a cell.Addr) {
 
 func (d *digests) clear() { d.active, d.byAddr = nil, nil }
 
-// plan is how many ticks of a cell are part checks now, and how many go to a
-// random member: the more, the more packets get lost.
-func (d *digests) plan(p *pusher) (checks, tells int) {
+// tells is how many ticks of a cell go to a random member now: the more, the
+// more packets get lost. Checks do not follow the loss. A part with a receipt
+// is not checked, so that they cost little where nothing gets lost; and a
+// node that knows nothing of the loss yet must not give up on a part early.
+func (d *digests) tells(p *pusher) int {
+	tells := 4
 	switch loss := max(p.links.loss(p.now()), p.receipts.loss(p.now())); {
 	case loss < 0.02:
-		checks, tells = 4, 1
+		tells = 1
 	case loss < 0.10:
-		checks, tells = 4, 2
-	default:
-		checks, tells = 6, 4
+		tells = 2
 	}
 	if p.now() < d.doubled {
 		tells *= 2
 	}
-	return checks, tells
+	return tells
 }
 
 // doubleDigests gives cells more ticks for a while: a session has found what
@@ -242,7 +243,7 @@ func (d *digests) check(p *pusher, cells []*digest) bool {
 	}
 	if d.checks.sum(p.now())+len(parts) > maxPartChecks || len(parts) > d.room(p) {
 		for _, one := range cells {
-			one.ticks = max(one.ticks, uncheckedTicks)
+			one.ticks = max(one.told+one.ticks-one.checks, uncheckedTicks)
 		}
 		return false
 	}

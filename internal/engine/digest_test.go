@@ -37,8 +37,8 @@ func TestPartChecksGoByAnotherMember(t *testing.T) {
 	}
 	for _, h := range heads {
 		to := turns[h.span]
-		if len(to) != 4 || to[headTurn] != h.to || len(slices.Compact(slices.Sorted(slices.Values(to)))) != 4 {
-			t.Errorf("part %v of %v was checked by way of %v, want 4 members, it the second", h.span, h.to, to)
+		if len(to) != 8 || to[headTurn] != h.to || len(slices.Compact(slices.Sorted(slices.Values(to)))) != 8 {
+			t.Errorf("part %v of %v was checked by way of %v, want 8 members, it the second", h.span, h.to, to)
 		}
 	}
 	if len(turns) != fan || random != 1 {
@@ -90,22 +90,22 @@ func TestManyPartChecksBecomeRandomTicks(t *testing.T) {
 
 func TestTicksFollowTheLoss(t *testing.T) {
 	for _, c := range []struct {
-		loss          float64
-		checks, tells int
-	}{{0, 4, 1}, {0.019, 4, 1}, {0.02, 4, 2}, {0.09, 4, 2}, {0.1, 6, 4}, {0.5, 6, 4}} {
+		loss  float64
+		tells int
+	}{{0, 1}, {0.019, 1}, {0.02, 2}, {0.09, 2}, {0.1, 4}, {0.5, 4}} {
 		x := newSolo(t, 2, nil)
 		p := x.e.push
 		p.links.last, p.links.at, p.links.known = c.loss, p.now(), true
-		if checks, tells := p.digests.plan(p); checks != c.checks || tells != c.tells {
-			t.Errorf("loss %v: %d checks, %d random, want %d, %d", c.loss, checks, tells, c.checks, c.tells)
+		if tells := p.digests.tells(p); tells != c.tells {
+			t.Errorf("loss %v: %d random, want %d", c.loss, tells, c.tells)
 		}
 		p.doubleDigests()
-		if checks, tells := p.digests.plan(p); checks != c.checks || tells != 2*c.tells {
-			t.Errorf("loss %v doubled: %d checks, %d random", c.loss, checks, tells)
+		if tells := p.digests.tells(p); tells != 2*c.tells {
+			t.Errorf("loss %v doubled: %d random", c.loss, tells)
 		}
 		p.e.now.Mono += doubleFor
 		p.links.at = p.now()
-		if _, tells := p.digests.plan(p); tells != c.tells {
+		if tells := p.digests.tells(p); tells != c.tells {
 			t.Errorf("loss %v after the doubling: %d random", c.loss, tells)
 		}
 	}

@@ -310,9 +310,9 @@ func TestLeavePushesAndChecksAtOnce(t *testing.T) {
 	if x.e.Unsent() == 0 {
 		t.Error("nothing is unsent before the part checks")
 	}
-	have := only[*wire.Have](x.pass(300 * time.Millisecond))
-	if len(have) < 2*fan || x.e.Unsent() != 0 {
-		t.Errorf("%d HAVE, %d unsent after 300 ms", len(have), x.e.Unsent())
+	have := only[*wire.Have](x.pass((partChecks + 1) * x.e.cfg.DigestTick))
+	if len(have) < partChecks*fan || x.e.Unsent() != 0 {
+		t.Errorf("%d HAVE, %d unsent after all ticks", len(have), x.e.Unsent())
 	}
 	y := newSolo(t, 0, nil)
 	y.put("k", []byte("v"))

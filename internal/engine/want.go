@@ -13,7 +13,8 @@ const (
 	maxPerHave = 4096    // dots that one HAVE makes this node ask for, or one WANT makes it look for
 	maxHolders = 4       // members known to have a dot
 	reaskAfter = 20 * time.Millisecond
-	maxReasks  = 3
+	maxReasks  = 3  // of a dot that one HAVE has shown
+	maxShown   = 12 // HAVEs that may add one to that
 	maxRTT     = 500 * time.Millisecond
 	leastRTT   = 5 * time.Millisecond // what is below is not doubted
 )
@@ -29,6 +30,7 @@ type want struct {
 	dot     cell.Dot
 	holders []holder
 	asked   int
+	shown   int           // more HAVEs that have shown it
 	last    time.Duration // when it was asked for
 	due     time.Duration // when it is asked for again
 }
@@ -108,6 +110,7 @@ func (w *wanted) note(p *pusher, d cell.Dot, h holder) bool {
 		return false
 	}
 	if old := w.byDot[d]; old != nil {
+		old.shown = min(old.shown+1, maxShown)
 		if len(old.holders) < maxHolders && !slices.ContainsFunc(old.holders, func(x holder) bool { return x.o == h.o }) {
 			old.holders = append(old.holders, h)
 		}
@@ -223,7 +226,7 @@ func (w *wanted) again(p *pusher, one *want) (holder, bool) {
 	n := len(one.holders)
 	for i := range n {
 		h := one.holders[(one.asked-1+i)%n]
-		if one.asked <= maxReasks && p.e.peers.known(h.o) {
+		if one.asked <= maxReasks+one.shown && p.e.peers.known(h.o) {
 			return h, true
 		}
 	}

@@ -31,8 +31,8 @@ func TestHaveIsAnsweredForWhatIsMissing(t *testing.T) {
 	}
 }
 
-// The same holder is asked again, then another, three times in all; then the
-// first holder is dirty.
+// The same holder is asked again, then another, three times in all and once for
+// each further HAVE; then the first holder is dirty.
 func TestWantIsRepeated(t *testing.T) {
 	x := newSolo(t, 5, nil)
 	span := arc(0.2, 0.3)
@@ -47,7 +47,7 @@ func TestWantIsRepeated(t *testing.T) {
 			}
 		}
 	}
-	if want := []cell.Origin{2, 3, 2}; !slices.Equal(to, want) {
+	if want := []cell.Origin{2, 3, 2, 3}; !slices.Equal(to, want) {
 		t.Errorf("asked again %v, want %v", to, want)
 	}
 	if x.dirtied(2) != 1 || x.e.Stats().Pending != 0 {
