@@ -32,6 +32,7 @@ var eventLevels = map[engine.EventKind]slog.Level{
 	engine.EventContextLimit:    slog.LevelWarn,
 	engine.EventManyPurged:      slog.LevelWarn,
 	engine.EventRefusedContext:  slog.LevelInfo,
+	engine.EventClockDrift:      slog.LevelWarn,
 }
 
 // happened takes one event of the engine.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -55,5 +56,70 @@ func (b *bench) wantNewOrigin(old cell.Origin) {
 	before := b.e.Root().Ctx
 	if d := b.put("next", "v").Dot(); d.O == old || before.Has(d) {
 		b.t.Fatalf("the next write has the dot %v", d)
+	}
+}
+
+// TestTwinOfAnotherNameIsMet lets two engines of one origin and two names see
+// each other, at once or one of them only: both take a new origin.
+func TestTwinOfAnotherNameIsMet(t *testing.T) {
+	named := func(name string) *bench {
+		return newBench(t, 1, func(c *Config) { c.Name, c.Rand = name, rand.New(rand.NewPCG(1, uint64(len(name)))) })
+	}
+	a, twin := named("a"), named("twin")
+	a.put("k", "a's")
+	fx := a.step(PeersChanged{View: NewView([]Peer{{Name: "a", Origin: 1}, {Name: "twin", Origin: 1}, {Name: "c", Origin: 3}})})
+	a.wantNewOrigin(1)
+	if len(fx.Send) == 0 || fx.Send[0].To != 1 || fx.Send[0].Frame.Origin != 1 {
+		t.Fatalf("sent %+v, want the twin told under the common origin", fx.Send)
+	}
+	told := Received{Frame: fx.Send[0].Frame}
+	twin.step(told) // it sees nobody yet
+	twin.wantNewOrigin(1)
+	if a.e.Origin() == twin.e.Origin() {
+		t.Fatal("both have one origin again")
+	}
+	for range 3 { // a packet comes twice, or is sent back by somebody
+		a.step(told)
+		twin.step(told)
+		if a.told(EventClash)+twin.told(EventClash) != 0 {
+			t.Fatal("the same word was heeded twice")
+		}
+	}
+	if a.step(PeersChanged{View: NewView([]Peer{{Name: "a", Origin: 1}, {Name: "twin", Origin: 1}})}); a.told(EventClash) != 0 {
+		t.Error("a member that has the origin this node had is taken for a twin")
+	}
+}
+
+// TestDriftIsToldBeforeItStopsWrites lets the clocks of all peers drift away.
+func TestDriftIsToldBeforeItStopsWrites(t *testing.T) {
+	b := newBench(t, 1, nil)
+	b.step(PeersChanged{View: NewView([]Peer{{Name: "x", Origin: 7}, {Name: "y", Origin: 8}})})
+	told, at, stopped := 0, int64(0), int64(0)
+	for ahead := int64(0); stopped == 0 && ahead < 60_000; ahead += 100 {
+		for o := cell.Origin(7); o <= 8; o++ {
+			b.e.begin(b.now)
+			b.e.clock.Peer(uint64(o), hlc.Make(b.now.Wall+ahead, 0))
+			b.e.end()
+		}
+		b.pass(30 * time.Second)
+		if n := b.told(EventClockDrift); n > 0 {
+			told, at = told+n, ahead
+		}
+		if b.e.clock.Writable(2) != nil {
+			stopped = ahead
+		}
+	}
+	if told != 1 || at <= 5_000 || at > 6_000 || stopped <= 10_000 {
+		t.Errorf("told %d times, at %d ms; writes stopped at %d ms", told, at, stopped)
+	}
+	drift := func(ms int64) int {
+		for o := cell.Origin(7); o <= 8; o++ {
+			b.e.clock.Peer(uint64(o), hlc.Make(b.now.Wall+ms, 0))
+		}
+		b.pass(30 * time.Second)
+		return b.told(EventClockDrift)
+	}
+	if drift(0) != 0 || drift(-7_000) != 1 {
+		t.Error("a clock that was right meanwhile, and is behind now, is not told anew")
 	}
 }

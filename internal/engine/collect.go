@@ -89,6 +89,7 @@ func (e *Engine) bury(s *cell.Stored) {
 // if that was of use.
 func (e *Engine) collect() {
 	e.gcDue = e.now.Mono + e.cfg.GCInterval
+	e.watchClock()
 	before := e.counters.Events[EventCollected]
 	g := &e.graves
 	line := e.collectLine().Milli() / max(e.cfg.TombstoneEpoch.Milliseconds(), 1)

@@ -112,6 +112,7 @@ const (
 	EventContextLimit                     // the context was over its limit: the oldest entries went
 	EventManyPurged                       // PURGE has removed many values in a short time; N is how many
 	EventRefusedContext                   // a part of a peer's context was left out; Text says why, Peer whose writes it is about, N how many spans
+	EventClockDrift                       // half of the forgiven clock difference is used up; N is the offset in ms
 	numEvents
 )
 

@@ -59,6 +59,7 @@ type Engine struct {
 	ready    bool // the first-session gate is open
 	started  time.Duration
 	leaving  bool
+	drifts   bool          // it was told that the clocks of the peers differ
 	lastYes  time.Duration // pin of the last session whose peer accepted all we showed; see collect
 	gcDue    time.Duration
 	ctxDue   time.Duration
@@ -117,6 +118,7 @@ func (e *Engine) Step(now hlc.Reading, in Input) Effects {
 	case PeersChanged:
 		came := e.newcomers(in.View)
 		e.peers.set(in.View)
+		e.meetTwin()
 		e.sync.peersChanged()
 		e.sync.greet(came)
 	case Leave:
@@ -194,6 +196,9 @@ func (e *Engine) open(why string) {
 
 // receive takes one parsed frame that came in a packet or on a fetch stream.
 func (e *Engine) receive(f wire.Frame) {
+	if e.toldByTwin(f) {
+		return
+	}
 	if !e.peers.known(f.Origin) {
 		e.event(Event{Kind: EventUnknownOrigin, Peer: f.Origin})
 		return

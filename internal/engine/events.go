@@ -36,6 +36,7 @@ var eventNames = [numEvents]string{
 	EventContextLimit:    "context_limit",
 	EventManyPurged:      "many_purged",
 	EventRefusedContext:  "refused_context",
+	EventClockDrift:      "clock_drift",
 }
 
 // String is the kind's name in logs, metrics and transcripts.

@@ -118,6 +118,12 @@ func (r *ring) known(o cell.Origin) bool {
 	return ok && i != r.self
 }
 
+// shared reports whether a live member beside this node has the origin, be it
+// that this node announces it too.
+func (r *ring) shared(o cell.Origin) bool {
+	return slices.ContainsFunc(r.view.nodes, func(n ringNode) bool { return n.Origin == o && n.Name != r.name })
+}
+
 // count is how many live members there are beside this node.
 func (r *ring) count() int {
 	n := len(r.view.nodes)

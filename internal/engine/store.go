@@ -305,47 +305,6 @@ func (e *Engine) tellConflict(loser *cell.Stored, winner *cell.Cell) {
 	e.event(Event{Kind: kind, Addr: loser.Addr, Dot: d, Winner: winner.Dot(), Peer: winner.Ver.O})
 }
 
-// guardClone notices that another process writes under this node's origin: a
-// cloned machine, or a disk restored twice. Both take a new origin. A cell that
-// replaced a write which this node never made tells as much as that write.
-func (e *Engine) guardClone(c *cell.Cell, cur *cell.Stored) {
-	for _, r := range c.PrevRuns() {
-		if e.unissued(r.O, r.From+(r.Len-1)) {
-			e.clash(c.Addr, cell.Dot{O: r.O, N: r.From})
-			return
-		}
-	}
-	if c.Ver.O != e.cfg.Origin && c.Dot().O != e.cfg.Origin {
-		return
-	}
-	other := cur != nil && cur.Ver == c.Ver && cur.Dot() == c.Dot() && cur.Hash() != c.Hash()
-	if other || e.unissued(c.Dot().O, c.Dot().N) || e.unissued(c.Ver.O, c.Ver.N) {
-		e.clash(c.Addr, c.Dot())
-	}
-}
-
-// unissued reports that a number of this node's origin is one that it has not
-// given to a cell yet.
-func (e *Engine) unissued(o cell.Origin, n uint64) bool { return o == e.cfg.Origin && n > e.counter }
-
-// clash takes a new origin: the present one is somebody else's too.
-func (e *Engine) clash(a cell.Addr, d cell.Dot) {
-	old := e.cfg.Origin
-	e.cfg.Origin = newOrigin(e.cfg.Rand.Uint64)
-	e.counter = 0
-	e.push.renamed()
-	e.event(Event{Kind: EventClash, Addr: a, Dot: d, Peer: old, N: uint64(e.cfg.Origin)})
-}
-
-// newOrigin draws an origin; zero is not one.
-func newOrigin(draw func() uint64) cell.Origin {
-	for {
-		if o := cell.Origin(draw()); o != 0 {
-			return o
-		}
-	}
-}
-
 // purge removes the cell at an address iff it still is exactly that dot.
 func (e *Engine) purge(a cell.Addr, d cell.Dot) bool {
 	s := e.at(a)

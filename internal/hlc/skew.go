@@ -54,6 +54,14 @@ func (c *Clock) Offset() Offset {
 	return Offset{Median: median, Peers: n, Warn: abs(median) > c.maxSkew/2}
 }
 
+// Drifting is the offset, and whether it is one that somebody should look at
+// before it stops writes: more than half of that, by as many peers as Writable
+// asks for.
+func (c *Clock) Drifting(livePeers int) (Offset, bool) {
+	o := c.Offset()
+	return o, o.Warn && livePeers > 0 && o.Peers >= min(quorum, livePeers)
+}
+
 // Writable says whether versions of this clock would do no harm. It returns nil
 // or an error that wraps ErrSkew:
 //

@@ -14,7 +14,7 @@ var (
 	mustRule = []string{
 		"ready", "unknown_origin", "peer_refused", "applied", "dominated", "dead_under_floor", "known_dot",
 		"refused_skew", "stale", "purged", "purge_sent", "swept", "expired", "collected", "forgotten",
-		"conflict", "conflict_unknown", "dirty", "returner", "fetch", "fetch_failed",
+		"conflict", "conflict_unknown", "dirty", "returner", "fetch", "fetch_failed", "clock_drift",
 	}
 	mustEnd = []string{"aborted", "in_sync", "complete", "partial", "read_only", "no_pin", "busy", "unanswered"}
 	mustOp  = []string{
