@@ -125,11 +125,7 @@ func (p *program) deletePrefix(ctx context.Context, store kv.Backend, flags dele
 	case asJSON:
 		return p.json(f, gone)
 	case asLines:
-		for _, d := range gone {
-			if err := p.json(f, d); err != nil {
-				return err
-			}
-		}
+		return lines(p, gone)
 	}
 	return nil
 }

@@ -52,46 +52,35 @@ func (w *writeFlags) write(ctx context.Context) (kv.Write, error) {
 
 func (p *program) putCommand() *cobra.Command {
 	var flags writeFlags
-	c := &cobra.Command{
-		Use:   "put KEY [VALUE|-|@FILE]",
-		Short: "write a value and print its version; without a value, or with -, from stdin",
-		Args:  arguments(1, 2),
-	}
-	flags.bind(c)
+	c := p.writeCommand("put", "write a value and print its version; without a value, or with -, from stdin", &flags)
 	c.Flags().StringVar(&flags.ifVersion, "if-version", "", "write only if the key has this version")
 	c.Flags().BoolVar(&flags.ifAbsent, "if-absent", false, "write only if the key is absent")
-	c.RunE = p.writer("put", &flags)
 	return c
 }
 
 func (p *program) createCommand() *cobra.Command {
-	flags := writeFlags{ifAbsent: true}
-	c := &cobra.Command{
-		Use:   "create KEY [VALUE|-|@FILE]",
-		Short: "write a value only if the key is absent",
-		Args:  arguments(1, 2),
-	}
-	flags.bind(c)
-	c.RunE = p.writer("create", &flags)
-	return c
+	return p.writeCommand("create", "write a value only if the key is absent", &writeFlags{ifAbsent: true})
 }
 
 func (p *program) updateCommand() *cobra.Command {
 	var flags writeFlags
-	c := &cobra.Command{
-		Use:   "update KEY [VALUE|-|@FILE] --version VERSION",
-		Short: "write a value only if the key has this version",
-		Args:  arguments(1, 2),
-	}
-	flags.bind(c)
+	c := p.writeCommand("update", "write a value only if the key has this version", &flags)
+	c.Use += " --version VERSION"
 	c.Flags().StringVar(&flags.ifVersion, "version", "", "the version that put, get -o json or ls -l has told")
-	write := p.writer("update", &flags)
+	write := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if flags.ifVersion == "" {
 			return usage(c, errors.New("update wants --version; put writes whatever is there"))
 		}
 		return write(c, args)
 	}
+	return c
+}
+
+// writeCommand is a verb that writes a value, with the flags that all of these have.
+func (p *program) writeCommand(verb, short string, flags *writeFlags) *cobra.Command {
+	c := &cobra.Command{Use: verb + " KEY [VALUE|-|@FILE]", Short: short, Args: arguments(1, 2), RunE: p.writer(verb, flags)}
+	flags.bind(c)
 	return c
 }
 
