@@ -87,6 +87,25 @@ func TestPerCall(t *testing.T) {
 	}
 }
 
+// TestGrown puts the middle one of each row beside that of the smaller size.
+func TestGrown(t *testing.T) {
+	of := func(values ...float64) (all []Report) {
+		for _, v := range values {
+			var r Report
+			r.add("first", Nanoseconds, v)
+			r.add("second", Bytes, 10*v)
+			all = append(all, r)
+		}
+		return all
+	}
+	var r Report
+	r.grown(of(3, 1, 2), of(9, 7, 8))
+	want := []Row{{Name: "first", Unit: Nanoseconds, Value: 8, Tenth: 2}, {Name: "second", Unit: Bytes, Value: 80, Tenth: 20}}
+	if !slices.Equal(r.Rows, want) {
+		t.Errorf("got %+v, want %+v", r.Rows, want)
+	}
+}
+
 func TestMainRefuses(t *testing.T) {
 	var out, errs bytes.Buffer
 	if code := Main(nobody{}, []string{"no-topic"}, &out, &errs); code != 1 || !strings.Contains(errs.String(), "no such topic") {

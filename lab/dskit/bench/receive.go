@@ -13,7 +13,7 @@ func receive(s System, r *Report) error {
 		return err
 	}
 	defer func() { _ = rec.Close() }()
-	p := &peer{rec: rec, rows: tableRows, each: 200, tick: 1}
+	p := &peer{rec: rec, rows: tableRows, rounds: 10, each: 200, tick: 1}
 	set := setLimit(tableRows)
 	r.add("heartbeat from a peer, always the same, through parse and merge: processor time", Nanoseconds, p.perBeat(p.same, 1)).Limit = set
 	r.add("heartbeat from a peer, each another: processor time", Nanoseconds, p.perBeat(p.others, 1)).Limit = set
@@ -27,10 +27,11 @@ func receive(s System, r *Report) error {
 
 // peer is the member whose heartbeats a receiver gets.
 type peer struct {
-	rec  Receiver
-	rows int // no multiple of 997
-	each int // how many heartbeats are measured at once: not every store takes more than inFlight
-	tick int64
+	rec    Receiver
+	rows   int // no multiple of 997
+	rounds int
+	each   int // how many heartbeats are measured at once: not every store takes more than inFlight
+	tick   int64
 }
 
 // others are heartbeats of as many instances, all over the table.
@@ -84,9 +85,8 @@ func (p *peer) paced(beats []Beat, per int) {
 
 // perBeat is the processor time of one heartbeat, without that of making packets.
 func (p *peer) perBeat(make func(n int) []Beat, per int) float64 {
-	const rounds = 10
 	used, n := time.Duration(0), 0
-	for range rounds {
+	for range p.rounds {
 		beats := make(p.each)
 		packets := p.rec.Packets(beats, per)
 		runtime.GC() // garbage of the preparation is not the merge's
