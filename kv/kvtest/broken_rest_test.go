@@ -12,6 +12,26 @@ import (
 )
 
 var brokenLimits = []broken{
+	{"takes less than it says", []string{"ValueLimit"}, func(b *bent) {
+		b.cas = func(ctx context.Context, key string, f casFunc) error {
+			return b.lively.CAS(ctx, key, func(in any) (any, bool, error) {
+				out, retry, err := f(in)
+				if d, ok := out.(*doc); ok && len(d.Text) > 1<<20 {
+					return nil, false, kv.ErrTooLarge
+				}
+				return out, retry, err
+			})
+		}
+	}},
+	{"cuts what is long", []string{"ValueLimit"}, func(b *bent) {
+		b.get = func(ctx context.Context, key string) (any, error) {
+			v, err := b.lively.Get(ctx, key)
+			if d, ok := v.(*doc); ok && len(d.Text) > 1<<20 {
+				return &doc{Text: d.Text[1:]}, err
+			}
+			return v, err
+		}
+	}},
 	{"cleans keys as paths", []string{"KeysTaken"}, func(b *bent) {
 		b.cas = func(ctx context.Context, key string, f casFunc) error {
 			return b.lively.CAS(ctx, strings.ReplaceAll(key, "//", "/"), f)

@@ -22,6 +22,9 @@ func TestUnbentPasses(t *testing.T) {
 	}
 }
 
+// longest bounds one failure: a page.
+const longest = 2000
+
 // TestBrokenFail proves that the suite bites: each broken client fails the check of the sentence it breaks.
 func TestBrokenFail(t *testing.T) {
 	if len(brokens) < 20 {
@@ -44,6 +47,11 @@ func TestBrokenFail(t *testing.T) {
 				if len(failures) == 0 {
 					t.Errorf("%s does not find out a client that %s", name, b.name)
 					continue
+				}
+				for _, f := range failures {
+					if len(f) > longest {
+						t.Errorf("%s: a failure of %d bytes: %.100s", name, len(f), f)
+					}
 				}
 				found[name] = true
 				t.Logf("%s: %s", name, failures[0])

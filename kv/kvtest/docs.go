@@ -14,7 +14,7 @@ func (d *doc) String() string {
 	if d == nil {
 		return "nil"
 	}
-	return fmt.Sprintf("%.60q", d.Text)
+	return fmt.Sprintf("%q", cut(d.Text))
 }
 
 // Texts that a docCodec cannot read, or cannot write.

@@ -54,7 +54,7 @@ func (e *env) ctx() context.Context { return e.life }
 func (e *env) Errorf(format string, args ...any) {
 	if !e.ended.Load() {
 		e.Helper()
-		e.TB.Errorf(format, args...)
+		e.TB.Errorf(format, brief(args)...)
 	}
 }
 
@@ -64,7 +64,7 @@ func (e *env) Fatalf(format string, args ...any) {
 		runtime.Goexit()
 	}
 	e.Helper()
-	e.TB.Errorf(format, args...)
+	e.TB.Errorf(format, brief(args)...)
 	e.FailNow()
 }
 
