@@ -33,8 +33,9 @@ var (
 	// ErrUnreachable: no server of the store answers, or the network to it is cut. It comes with the reason, and with the
 	// end of the ctx that waited.
 	ErrUnreachable = errors.New("the store cannot be reached")
-	// ErrUnknown: the answer to a write was lost, and the key is another one since: whether the write happened, nobody can
-	// tell. Never ErrConflict, which says that it did not.
+	// ErrUnknown: the answer to a write was lost, and the store cannot tell any more whether it happened, or ctx ended before
+	// it could. The write happened once or not at all; read the key. It comes with what went wrong, and never with
+	// ErrConflict, which says that it did not happen.
 	ErrUnknown = errors.New("whether the write happened is not known: read the key before writing it again")
 	// ErrNameTaken: another live member has the name of this node.
 	ErrNameTaken = errors.New("the name is taken")

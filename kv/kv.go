@@ -31,6 +31,11 @@ const (
 // every call returns [ErrClosed] and every watch ends. A key that [CheckKey] refuses is [ErrBadKey]. A value that encodes
 // to more than the store takes is [ErrTooLarge].
 //
+// An answer can get lost between a store and its client. A write is done once all the same: the client asks again and knows
+// its own write, and if it cannot tell, or ctx ends before, the write is [ErrUnknown], and CAS does not call f again. A
+// key that was created, and that another deleted before the client asked again, is not created twice by a store that keeps
+// a history (docs/stores.md).
+//
 // A store that is still starting answers List, Get and watches from what is here; CAS, Put, Remove and Delete wait for it
 // as long as ctx allows, else they return [ErrNotReady]. A watcher on the writing node is woken even if nobody else can
 // be reached.

@@ -12,15 +12,16 @@ import (
 // Proxy stands between a client and a server. It can be cut off, or lose the answers of the server.
 type Proxy struct {
 	Address  string
-	server   string
 	listener net.Listener
 	wg       sync.WaitGroup
 
-	mu    sync.Mutex // guards what follows
-	state line
-	delay time.Duration
-	lost  int // bytes of requests
-	pairs map[net.Conn]net.Conn
+	mu     sync.Mutex // guards what follows
+	server string
+	state  line
+	delay  time.Duration
+	lost   int // bytes of requests
+	trap   *trap
+	pairs  map[net.Conn]net.Conn
 }
 
 // line is what the proxy lets through.
@@ -33,6 +34,13 @@ const (
 	cut         // no connection
 	gone        // for ever
 )
+
+// trap waits for a request, and then closes the line to what it says.
+type trap struct {
+	mark   []byte
+	to     line
+	sprung chan struct{}
+}
 
 // Before starts a proxy before the server at the address, which ends with the test.
 func Before(t testing.TB, address string) *Proxy {
@@ -60,6 +68,27 @@ func (p *Proxy) Mute() { p.set(mute) }
 // Deafen keeps requests from arriving at the server.
 func (p *Proxy) Deafen() { p.set(deaf) }
 
+// MuteAt mutes the line when a request passes that contains the mark, and closes the channel then. A mark is found if its
+// connection carries it in one piece, as short ones do.
+func (p *Proxy) MuteAt(mark string) <-chan struct{} { return p.at(mark, mute) }
+
+// DeafenAt is MuteAt for a request that does not arrive.
+func (p *Proxy) DeafenAt(mark string) <-chan struct{} { return p.at(mark, deaf) }
+
+func (p *Proxy) at(mark string, to line) <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trap = &trap{mark: []byte(mark), to: to, sprung: make(chan struct{})}
+	return p.trap.sprung
+}
+
+// To makes the line one to another server, for connections from now on.
+func (p *Proxy) To(address string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.server = address
+}
+
 // Lost counts the bytes of requests that did not arrive.
 func (p *Proxy) Lost() int {
 	p.mu.Lock()
@@ -85,7 +114,7 @@ func (p *Proxy) set(to line) {
 			_, _ = client.Close(), server.Close()
 		}
 	}
-	p.state = to
+	p.state, p.trap = to, nil
 }
 
 func (p *Proxy) accept() {
@@ -101,7 +130,10 @@ func (p *Proxy) accept() {
 // join connects the client with the server until one of them ends.
 func (p *Proxy) join(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", p.server)
+	p.mu.Lock()
+	address := p.server
+	p.mu.Unlock()
+	server, err := net.Dial("tcp", address)
 	if err != nil {
 		return
 	}
@@ -147,16 +179,25 @@ func (p *Proxy) requests(client, server net.Conn) {
 		if err != nil {
 			return
 		}
-		p.mu.Lock()
-		delay, heard := p.delay, p.state != deaf
-		if !heard {
-			p.lost += n
-		}
-		p.mu.Unlock()
-		if heard {
+		if delay, heard := p.hear(b[:n]); heard {
 			parcels <- parcel{time.Now().Add(delay), bytes.Clone(b[:n])}
 		}
 	}
+}
+
+// hear says whether a piece of a request arrives, and how much later.
+func (p *Proxy) hear(b []byte) (delay time.Duration, heard bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.trap; t != nil && bytes.Contains(b, t.mark) {
+		p.state, p.trap = t.to, nil
+		close(t.sprung)
+	}
+	if p.state == deaf {
+		p.lost += len(b)
+		return 0, false
+	}
+	return p.delay, true
 }
 
 // audible writes to the client what the server says, unless that is mute.

@@ -110,10 +110,10 @@ func (x *writing) unless(err error) error {
 	switch {
 	case err == nil || x.lost == nil:
 		return err
-	case errors.Is(err, kv.ErrUnreachable):
-		return fmt.Errorf("%w: %w", kv.ErrUnknown, err)
+	case errors.Is(err, kv.ErrUnknown):
+		return fmt.Errorf("%w: %w: %s: %w", err, kv.ErrUnreachable, x.store.Where, reason(x.lost))
 	}
-	return fmt.Errorf("%w: %w: %s: %w", err, kv.ErrUnreachable, x.store.Where, reason(x.lost))
+	return fmt.Errorf("%w: %w", kv.ErrUnknown, err)
 }
 
 // index is that of the row that the next try is written over, 0 if there is none.

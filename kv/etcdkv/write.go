@@ -166,14 +166,16 @@ func (x *writing) conditions() []clientv3.Cmp {
 // done.
 func (x *writing) meet(there entry, at int64) (done bool, err error) {
 	removal := x.codec == ""
-	untouched := there.rev <= x.since && x.since <= at // nobody wrote the key since before the first try, which did not happen
+	if x.since > 0 && there.rev <= x.since && x.since <= at {
+		x.lost = nil // nobody wrote the key since before the first try, which so did not happen
+	}
 	switch {
 	case removal && there.Version == "":
 		return true, nil // removed, by this or by another
 	case !removal && there.write == x.mark:
 		x.version = there.Version // an earlier try, whose answer was lost
 		return true, nil
-	case x.lost != nil && there.rev != x.rev && !untouched:
+	case x.lost != nil && there.rev != x.rev:
 		return false, fmt.Errorf("%w: %w: %w", kv.ErrUnknown, kv.ErrUnreachable, reason(x.lost))
 	case !x.w.Admits(there.Version):
 		return false, kv.ErrConflict

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/starlingkv/starling/internal/lab"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/httpkv"
 	"github.com/starlingkv/starling/kv/kvtest"
@@ -47,11 +48,14 @@ func open(t testing.TB, base string, codec kv.Codec, opts ...httpkv.Option) *htt
 }
 
 func TestContract(t *testing.T) {
+	line := lab.Before(t, "")
 	kvtest.Run(t, kvtest.Suite{New: func(t testing.TB, log *slog.Logger) kvtest.Store {
 		mem, srv := serve(t)
-		c := open(t, srv.URL, kv.Bytes, httpkv.Logger(log))
+		line.To(srv.Listener.Addr().String())
+		c := open(t, "http://"+line.Address, kv.Bytes, httpkv.Logger(log))
 		return kvtest.Store{
 			Client: func(codec kv.Codec) kv.Client { return c.With(codec) },
+			Line:   line.Writes("PUT /v1/kv/", func(codec kv.Codec) kv.Client { return mem.With(codec) }),
 			Close: func() {
 				c.Close()
 				mem.Close()

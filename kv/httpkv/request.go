@@ -92,39 +92,51 @@ func (b *body) Close() error {
 
 // exchange sends the call and reads the whole answer, at most limit bytes of it.
 func (s *server) exchange(ctx context.Context, c call, limit int64) (http.Header, []byte, error) {
-	var told interim
+	var told exchange
 	resp, err := s.send(told.listen(ctx), c)
 	if err != nil {
-		return nil, nil, told.outcome(s.outcome(ctx, err))
+		return nil, nil, told.outcome(c, s.outcome(ctx, err))
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
-		return nil, nil, s.outcome(ctx, broken(err))
+		return nil, nil, told.outcome(c, s.outcome(ctx, broken(err)))
 	case int64(len(b)) > limit:
 		return nil, nil, fmt.Errorf("the answer of the server is longer than %d bytes", limit)
 	}
 	return resp.Header, b, nil
 }
 
-// interim is whether the server has said, before its answer, that a write waits for a node that starts.
-type interim struct{ waits atomic.Bool }
-
-// listen returns a ctx for the request that hears of it.
-func (i *interim) listen(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
-		if code == http.StatusProcessing {
-			i.waits.Store(true)
-		}
-		return nil
-	}})
+// exchange is what is known of a request that has no answer.
+type exchange struct {
+	sent  atomic.Bool // there was a connection for it: it may have arrived
+	waits atomic.Bool // the server has said that a write waits for a node that starts
 }
 
-// outcome is the error of a request that ended with err: if it waited for a node that starts, it says so.
-func (i *interim) outcome(err error) error {
-	if i.waits.Load() && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+// listen returns a ctx for the request that hears of it.
+func (x *exchange) listen(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { x.sent.Store(true) },
+		Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
+			if code == http.StatusProcessing {
+				x.waits.Store(true)
+			}
+			return nil
+		},
+	})
+}
+
+// outcome is the error of a request that ended with err: if it waited for a node that starts, it says so, and a write that
+// the server may have got without an answer of its own is one of which nobody knows whether it happened.
+func (x *exchange) outcome(c call, err error) error {
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	var p *Problem
+	switch {
+	case x.waits.Load() && ended:
 		return fmt.Errorf("%w: %w", kv.ErrNotReady, err)
+	case c.method != http.MethodGet && x.sent.Load() && !errors.As(err, &p) && (ended || errors.Is(err, kv.ErrUnreachable)):
+		return fmt.Errorf("%w: %w", kv.ErrUnknown, err)
 	}
 	return err
 }

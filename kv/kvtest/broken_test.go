@@ -10,7 +10,7 @@ import (
 // brokens are all broken clients.
 var brokens = slices.Concat(
 	brokenReads, brokenCAS, brokenWatches, brokenEvents, brokenOnly, brokenDecode,
-	brokenLife, brokenLimits, brokenVersions, brokenMedia, brokenTTL, brokenForms,
+	brokenLife, brokenLost, brokenLimits, brokenVersions, brokenMedia, brokenTTL, brokenForms,
 )
 
 // TestUnbentPasses is the control: the client that the broken ones are made of is right, by the same recorder.

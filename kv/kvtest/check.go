@@ -20,12 +20,14 @@ const (
 	hookLeave
 	hookIsolate
 	hookClose
+	hookLine
+	hookHistory
 )
 
 // String names the hooks of the set.
 func (h hooks) String() string {
 	var names []string
-	for i, name := range []string{"Starting", "Unmoved", "Leave and Unsent", "Isolate", "Close"} {
+	for i, name := range []string{"Starting", "Unmoved", "Leave and Unsent", "Isolate", "Close", "Line", "Line of a store that can tell"} {
 		if h&(1<<i) != 0 {
 			names = append(names, name)
 		}
@@ -47,7 +49,7 @@ var checks = concat(
 	casChecks, casRetryChecks, casRaceChecks,
 	watchKeyChecks, watchPrefixChecks, watchCallChecks, watchEndChecks,
 	eventsChecks, onlyChecks, decodeChecks, kindChecks,
-	lifeChecks, errorChecks, keyChecks, valueChecks, countChecks,
+	lifeChecks, errorChecks, lostChecks, keyChecks, valueChecks, countChecks,
 	iteratorChecks, typedChecks,
 	entryChecks, putChecks, removeChecks, versionChecks, mediaChecks,
 	ttlChecks, capabilityChecks, wrapperChecks, hygieneChecks,

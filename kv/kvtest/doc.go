@@ -85,6 +85,11 @@
 //	LifeClosed             After Close every operation is ErrClosed.
 //	ErrorNames             Every error is a *kv.Error that names the operation and the key.
 //	ErrorCtx               When ctx ends, the error wraps context.Cause(ctx), on every operation.
+//	LostAnswer             A write whose answer is lost is done once: it succeeds later, or it is ErrUnknown.
+//	LostAnswerRaced        A write whose answer is lost, and that another wrote over, is not done again; it is never ErrConflict, and CAS does not call f again.
+//	LostAnswerDeleted      A key that was created, by a write whose answer is lost, and that another deleted, is not created again.
+//	LostAnswerCtx          When ctx ends before it is known whether a write happened, it is ErrUnknown too.
+//	LostWrite              A write that never arrived is no success: it is done later, or it is ErrUnknown.
 //	KeysTaken              A key is 1 to 1024 bytes of UTF-8 without control characters; nothing else is asked.
 //	KeysRefused            Anything else is ErrBadKey, on every operation; a watch of it ends at once.
 //	ValueEmpty             A value that encodes to no bytes is a value, not its absence.

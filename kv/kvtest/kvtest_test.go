@@ -59,12 +59,20 @@ func TestAllHooks(t *testing.T) {
 }
 
 func TestHooksNamed(t *testing.T) {
-	all := hookStart | hookUnmoved | hookLeave | hookIsolate | hookClose
-	if got, _ := suiteOf(nil).hooks(t); got != all {
+	all := hookStart | hookUnmoved | hookLeave | hookIsolate | hookClose | hookLine | hookHistory
+	if got, _, _ := suiteOf(nil).hooks(t); got != all {
 		t.Errorf("a suite with all hooks has %s", got)
 	}
-	if got, can := (Suite{New: openMem}).hooks(t); got != hookClose || !can.LinearizableCAS {
+	if got, can, _ := (Suite{New: openMem}).hooks(t); got != hookClose || !can.LinearizableCAS {
 		t.Errorf("the suite of the reference has %s, want Close", got)
+	}
+	told := Suite{New: func(t testing.TB, log *slog.Logger) Store {
+		s := openMem(t, log)
+		s.Line = &Line{Forgets: "it sleeps"}
+		return s
+	}}
+	if got, _, forgets := told.hooks(t); got != hookClose|hookLine || why(hookHistory, forgets) != " (it sleeps)" || why(hookClose|hookHistory, forgets) != "" {
+		t.Errorf("a store that forgets has %s and %q", got, forgets)
 	}
 	if got, want := (hookStart | hookClose).String(), "Starting, Close"; got != want {
 		t.Errorf("hooks are named %q, want %q", got, want)

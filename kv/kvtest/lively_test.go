@@ -22,6 +22,7 @@ type life struct {
 	closed  atomic.Bool
 	unsent  atomic.Uint64
 	warned  atomic.Bool
+	line    lossy
 	quirks  quirks
 }
 
@@ -55,7 +56,7 @@ func (l *lively) CAS(ctx context.Context, key string, f func(any) (any, bool, er
 	if err := l.gate(ctx); err != nil {
 		return kv.Wrap("cas", key, err)
 	}
-	return l.Client.CAS(ctx, key, f)
+	return l.over(ctx, func() error { return l.Client.CAS(ctx, key, f) })
 }
 
 func (l *lively) Delete(ctx context.Context, key string) error {
@@ -69,7 +70,12 @@ func (l *lively) Put(ctx context.Context, key string, v any, opts ...kv.PutOptio
 	if err := l.gate(ctx); err != nil {
 		return "", kv.Wrap("put", key, err)
 	}
-	return l.Client.Put(ctx, key, v, opts...)
+	var version string
+	err := l.over(ctx, func() (err error) {
+		version, err = l.Client.Put(ctx, key, v, opts...)
+		return err
+	})
+	return version, err
 }
 
 func (l *lively) Remove(ctx context.Context, key string, opts ...kv.RemoveOption) error {
@@ -85,6 +91,8 @@ type quirks struct {
 	unsentPerWrite uint64
 	warnsAlways    bool
 	keepsGoing     bool // Close does not end the store
+	leaves         func(ctx context.Context) error
+	healed         func(loss *loss, write func() error) error
 }
 
 // lifelike are the quirks of a store that is right.
@@ -93,6 +101,15 @@ func lifelike() quirks {
 		unsentPerWrite: 1,
 		notReady: func(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", kv.ErrNotReady, kv.Ended(ctx))
+		},
+		leaves: func(ctx context.Context) error {
+			return fmt.Errorf("%w: %w", kv.ErrUnknown, kv.Ended(ctx))
+		},
+		healed: func(loss *loss, write func() error) error {
+			if loss.drop {
+				return write()
+			}
+			return nil
 		},
 	}
 }
@@ -125,6 +142,12 @@ func open(t testing.TB, log *slog.Logger, how bend) (Store, *life) {
 		Leave:   func() { l.left.Store(true) },
 		Unsent:  l.unsent.Load,
 		Isolate: func() { l.alone.Store(true) },
+		Line: &Line{
+			Lose:   func() <-chan struct{} { return l.line.arm(&loss{}) },
+			Drop:   func() <-chan struct{} { return l.line.arm(&loss{drop: true}) },
+			Heal:   l.line.heal,
+			Beside: func(c kv.Codec) kv.Client { return mem.With(c) },
+		},
 		Close: func() {
 			l.closed.Store(true)
 			if !l.quirks.keepsGoing {

@@ -46,7 +46,7 @@ type Suite struct {
 type Report struct {
 	Can  kv.Capabilities // what the store says it can, to which the run has held it
 	Held []string        // the checks
-	Left []string        // the checks that were not in the run, for want of a hook
+	Left []string        // the checks that were not in the run, for want of a hook; with the reason, where the store has one
 }
 
 // Store is one opened store and the hooks into its life. A sentence of the contract whose hook is nil is not in the run.
@@ -68,6 +68,9 @@ type Store struct {
 
 	// Close closes the store.
 	Close func()
+
+	// Line is the connection of Client to the store. Nil: there is none on which anything could get lost.
+	Line *Line
 }
 
 // Run checks every sentence of the contract that applies to the store. Sentences for whose hooks the suite has none are
@@ -77,11 +80,12 @@ func Run(t *testing.T, s Suite) {
 	s = s.withDefaults()
 	var have hooks
 	var report Report
-	s.around(t, func(t *testing.T) { have, report.Can = s.hooks(t) })
+	forgets := ""
+	s.around(t, func(t *testing.T) { have, report.Can, forgets = s.hooks(t) })
 	for _, c := range checks {
 		if lacks := c.needs &^ have; lacks != 0 {
 			t.Logf("not in this run: %s (%s): no hook %s", c.name, c.sentence, lacks)
-			report.Left = append(report.Left, c.name)
+			report.Left = append(report.Left, c.name+why(lacks, forgets))
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {
@@ -131,23 +135,34 @@ func (s Suite) check(t testing.TB, c check) {
 }
 
 // hooks opens one store to see which hooks it has, and what it says that it can.
-func (s Suite) hooks(t testing.TB) (hooks, kv.Capabilities) {
+func (s Suite) hooks(t testing.TB) (have hooks, can kv.Capabilities, forgets string) {
 	st := s.New(t, slog.New(slog.DiscardHandler))
-	var have hooks
+	if st.Line != nil {
+		forgets = st.Line.Forgets
+	}
 	for hook, there := range map[hooks]bool{
 		hookStart:   s.Starting != nil,
 		hookUnmoved: s.Unmoved != nil,
 		hookLeave:   st.Leave != nil && st.Unsent != nil,
 		hookIsolate: st.Isolate != nil,
 		hookClose:   st.Close != nil,
+		hookLine:    st.Line != nil,
+		hookHistory: st.Line != nil && st.Line.Forgets == "",
 	} {
 		if there {
 			have |= hook
 		}
 	}
-	can, _ := kv.As[kv.Capable](st.Client(docs))
-	if can == nil {
-		return have, kv.Capabilities{}
+	if c, ok := kv.As[kv.Capable](st.Client(docs)); ok {
+		can = c.Capabilities()
 	}
-	return have, can.Capabilities()
+	return have, can, forgets
+}
+
+// why is the reason of a store that a check is not in the run, in brackets.
+func why(lacks hooks, forgets string) string {
+	if lacks != hookHistory || forgets == "" {
+		return ""
+	}
+	return " (" + forgets + ")"
 }

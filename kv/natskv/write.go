@@ -62,7 +62,7 @@ func (s *store) Drop(ctx context.Context, key string, w kv.Write) error {
 // sequence number. When another write comes in between, next is asked again.
 func (s *store) replace(ctx context.Context, key string, next func(*bucket, record) (*nats.Msg, error), done func(*bucket, uint64)) error {
 	p := publication{store: s, key: key}
-	return s.try(ctx, func(ctx context.Context, b *bucket) error {
+	err := s.try(ctx, func(ctx context.Context, b *bucket) error {
 		for {
 			if p.msg != nil {
 				// Sent before, without an answer.
@@ -91,6 +91,10 @@ func (s *store) replace(ctx context.Context, key string, next func(*bucket, reco
 			p.msg = nil
 		}
 	})
+	if err != nil && p.lost && !errors.Is(err, kv.ErrUnknown) {
+		err = fmt.Errorf("%w: %w", kv.ErrUnknown, err)
+	}
+	return err
 }
 
 // errRaced is a write that certainly did not happen, because another came first.

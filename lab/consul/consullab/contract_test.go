@@ -4,10 +4,10 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/starlingkv/starling/internal/lab"
 	"github.com/starlingkv/starling/internal/storedoc"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/consulkv"
@@ -19,20 +19,23 @@ var rewrite = flag.Bool("rewrite", false, "write the row of docs/stores.md anew"
 func TestContract(t *testing.T) {
 	t.Parallel()
 	a := Start(t)
-	kvtest.Run(t, kvtest.Suite{New: a.fresh(), TTL: time.Second, Report: storedoc.Keep(t, storedoc.Place{
+	line, next := lab.Before(t, a.Address()), 0
+	kvtest.Run(t, kvtest.Suite{TTL: time.Second, New: func(t testing.TB, log *slog.Logger) kvtest.Store {
+		next++
+		part := consulkv.Prefix(fmt.Sprintf("part%d/", next))
+		store := storeOf(openAt(t, "http://"+line.Address, part, consulkv.Logger(log)))
+		store.Line = line.Writes("PUT /v1/txn", func(codec kv.Codec) kv.Client { return a.open(t, part).With(codec) })
+		store.Line.Forgets = "it keeps no history"
+		return store
+	}, Report: storedoc.Keep(t, storedoc.Place{
 		File: "../../../docs/stores.md", Store: "Consul", Against: "a Consul 1.16.3 server", Rewrite: *rewrite,
 	})})
 }
 
-// fresh opens stores that are empty: each its own part of the agent's keys.
-func (a *Agent) fresh() func(t testing.TB, log *slog.Logger) kvtest.Store {
-	var n atomic.Int64
-	return func(t testing.TB, log *slog.Logger) kvtest.Store {
-		c := a.open(t, consulkv.Prefix(fmt.Sprintf("part%d/", n.Add(1))), consulkv.Logger(log))
-		return kvtest.Store{
-			Client: func(codec kv.Codec) kv.Client { return c.With(codec) },
-			Close:  func() { c.Close() },
-		}
+func storeOf(c *consulkv.Client) kvtest.Store {
+	return kvtest.Store{
+		Client: func(codec kv.Codec) kv.Client { return c.With(codec) },
+		Close:  func() { c.Close() },
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/starlingkv/starling/internal/lab"
 	"github.com/starlingkv/starling/internal/storedoc"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/etcdkv"
@@ -21,10 +22,19 @@ var rewrite = flag.Bool("rewrite", false, "write the row of docs/stores.md anew"
 func TestContract(t *testing.T) {
 	t.Parallel()
 	c := Start(t, 1)
-	kvtest.Run(t, kvtest.Suite{New: opener(c), TTL: time.Second, Report: storedoc.Keep(t, storedoc.Place{
+	line := lab.Before(t, c.Members[0].Endpoint)
+	kvtest.Run(t, kvtest.Suite{TTL: time.Second, New: func(t testing.TB, log *slog.Logger) kvtest.Store {
+		store := storeOf(openAt(t, []string{line.Address}, etcdkv.Logger(log)))
+		store.Line = line.Writes(noted, func(codec kv.Codec) kv.Client { return open(t, c).With(codec) })
+		c.empty(t)
+		return store
+	}, Report: storedoc.Keep(t, storedoc.Place{
 		File: "../../../docs/stores.md", Store: "etcd", Against: "etcd " + version.Version + ": one member; three, the leader killed again and again", Rewrite: *rewrite,
 	})})
 }
+
+// noted is in every write of a value of the suite, and in nothing else: the end of the key of its note.
+const noted = "\x00kvtest."
 
 // TestContractOfACluster runs all of it on three members, of which one is killed, and started again, time after time while
 // a check runs; whoever leads among them.
@@ -136,10 +146,14 @@ func opener(c *Cluster) func(t testing.TB, log *slog.Logger) kvtest.Store {
 	return func(t testing.TB, log *slog.Logger) kvtest.Store {
 		client := open(t, c, etcdkv.Logger(log))
 		c.empty(t)
-		return kvtest.Store{
-			Client: func(codec kv.Codec) kv.Client { return client.With(codec) },
-			Close:  func() { client.Close() },
-		}
+		return storeOf(client)
+	}
+}
+
+func storeOf(c *etcdkv.Client) kvtest.Store {
+	return kvtest.Store{
+		Client: func(codec kv.Codec) kv.Client { return c.With(codec) },
+		Close:  func() { c.Close() },
 	}
 }
 

@@ -163,20 +163,25 @@ func TestACreateAfterARestore(t *testing.T) {
 func TestAWriteThatNeverArrived(t *testing.T) {
 	t.Parallel()
 	proxy := lab.Before(t, Start(t, 1).Members[0].Endpoint)
-	c := openAt(t, []string{proxy.Address})
-	if _, err := c.Put(t.Context(), "present", []byte("0")); err != nil {
+	client := openAt(t, []string{proxy.Address})
+	if _, err := client.Put(t.Context(), "present", []byte("0")); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
-	for key, opts := range map[string][]kv.PutOption{"absent": {kv.IfAbsent()}, "present": nil} {
+	for _, c := range []struct {
+		key  string
+		opts []kv.PutOption
+		want error
+	}{{"absent", []kv.PutOption{kv.IfAbsent()}, nil}, {"present", nil, nil}, {"present", []kv.PutOption{kv.IfAbsent()}, kv.ErrConflict}} {
+		key := c.key
 		lost := proxy.Lost()
 		proxy.Deafen()
 		answer := make(chan error, 1)
 		go func() {
-			_, err := c.Put(ctx, key, []byte("v"), opts...)
+			_, err := client.Put(ctx, key, []byte("v"), c.opts...)
 			answer <- err
 		}()
 		for proxy.Lost() < lost+len(key) {
@@ -187,10 +192,10 @@ func TestAWriteThatNeverArrived(t *testing.T) {
 			}
 		}
 		proxy.Heal()
-		if err := <-answer; err != nil {
-			t.Errorf("%s: %v", key, err)
+		if err := <-answer; !errors.Is(err, c.want) || errors.Is(err, kv.ErrUnknown) {
+			t.Errorf("%s: %v, want %v", key, err, c.want)
 		}
-		if v, err := c.Get(ctx, key); err != nil || fmt.Sprintf("%s", v) != "v" {
+		if v, err := client.Get(ctx, key); err != nil || fmt.Sprintf("%s", v) != "v" {
 			t.Errorf("%s: got %s, %v", key, v, err)
 		}
 	}

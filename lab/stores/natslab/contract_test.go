@@ -41,8 +41,12 @@ func store(c *natskv.Client) kvtest.Store {
 
 func TestContract(t *testing.T) {
 	s := natslab.Start(t)
+	line := before(t, s)
 	kvtest.Run(t, kvtest.Suite{TTL: time.Second, New: func(t testing.TB, log *slog.Logger) kvtest.Store {
-		return store(open(t, s.URL(), natskv.Bucket(fresh()), natskv.Logger(log)))
+		bucket := natskv.Bucket(fresh())
+		st := store(open(t, "nats://"+line.Address, bucket, natskv.Logger(log)))
+		st.Line = line.Writes("HPUB $KV.", func(codec kv.Codec) kv.Client { return open(t, s.URL(), bucket).With(codec) })
+		return st
 	}, Report: storedoc.Keep(t, storedoc.Place{
 		File: "../../../docs/stores.md", Store: "NATS JetStream", Against: s.Version() + ": one member; three, one of them killed", Rewrite: *rewrite,
 	})})
