@@ -2,14 +2,13 @@ package starling
 
 import (
 	"context"
-	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/starlingkv/starling/crdt"
 	"github.com/starlingkv/starling/internal/cell"
 	"github.com/starlingkv/starling/internal/engine"
+	"github.com/starlingkv/starling/internal/memo"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -19,7 +18,7 @@ import (
 // crdt.RawKind. Entry.Codec names which. What is not of kv.Bytes comes as kv.Raw
 // with kv.ErrType beside it; what is written is a register of kv.Bytes.
 func (n *Node) Raw() *Client {
-	s := &every{&store{node: n, kind: crdt.Register(kv.Bytes)}, kindsByID(n.opts.Kinds)}
+	s := &every{&store{node: n, kind: crdt.Register(kv.Bytes)}, kindsByID(n.opts.Kinds), memo.New(maxWhole)}
 	return n.track(&Client{flat{kv.NewBase(s, kv.Bytes, n.log), n}})
 }
 
@@ -38,7 +37,11 @@ func kindsByID(kinds []crdt.Kind) map[string]crdt.Merging {
 type every struct {
 	*store
 	kinds map[string]crdt.Merging
+	whole *memo.Memo // what values that merge are written as
 }
+
+// maxWhole bounds what is kept of that, in bytes: two of the largest.
+const maxWhole = 2 * kv.MaxValue
 
 // Load is part of kv.Backend.
 func (v *every) Load(ctx context.Context, key string) (kv.Entry, error) {
@@ -57,7 +60,7 @@ func (v *every) Scan(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Entry, 
 			return
 		}
 		lo, hi := bounds(sel)
-		for e := range v.keys(v.node.engine.Root(), lo, hi) {
+		for e := range v.sees(sel).keys(v.node.engine.Root(), lo, hi) {
 			if err := kv.Ended(ctx); err != nil {
 				yield(kv.Entry{}, err)
 				return
@@ -71,7 +74,15 @@ func (v *every) Scan(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Entry, 
 
 // Feed is part of kv.Backend.
 func (v *every) Feed(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Event, error] {
-	return v.node.feed(ctx, sel, v)
+	return v.node.feed(ctx, sel, v.sees(sel))
+}
+
+// sees is what of the keys a selection looks at.
+func (v *every) sees(sel kv.Selection) source {
+	if sel.NoValues {
+		return facts{v}
+	}
+	return v
 }
 
 // look is part of source.
@@ -81,13 +92,39 @@ func (v *every) look(r *engine.Root, key string) (kv.Entry, belongs) {
 	if !ok || first.Addr.Key() != key {
 		return kv.Entry{Key: key}, absent
 	}
-	for _, kind := range v.known(first) {
-		if body, err := whole(kind, r, key); err == nil {
-			return v.complete(r, kv.Entry{Key: key, Value: kv.Raw(body), Codec: kind.ID(), Size: len(body)}), ours
+	if kinds := v.known(first); len(kinds) > 0 {
+		e := v.complete(r, kv.Entry{Key: key, Codec: first.Codec})
+		// Whoever watches this key wants the same: it is made once per version.
+		if body := v.whole.Get(key+"\x00"+e.Version, func() []byte { return whole(kinds, r, key) }); body != nil {
+			e.Value, e.Size = kv.Raw(body), len(body)
+			return e, ours
 		}
 	}
 	e, _ := v.store.look(r, key)
 	return e, ours
+}
+
+// facts is every for those who want no values: one that merges, and its size,
+// would cost what it is large.
+type facts struct{ *every }
+
+// look is part of source.
+func (v facts) look(r *engine.Root, key string) (kv.Entry, belongs) {
+	lo, _ := cell.KeyRange(key)
+	first, ok := r.Tree.FirstLive(lo)
+	switch {
+	case !ok || first.Addr.Key() != key:
+		return kv.Entry{Key: key}, absent
+	case len(v.known(first)) > 0:
+		return v.complete(r, kv.Entry{Key: key, Codec: first.Codec}), ours
+	}
+	e, _ := v.store.look(r, key)
+	return e, ours
+}
+
+// keys is part of source.
+func (v facts) keys(r *engine.Root, lo, hi string) iter.Seq2[kv.Entry, belongs] {
+	return keysBy(v, r, lo, hi)
 }
 
 // known lists the kinds that may tell what a cell is of, the better one first.
@@ -102,16 +139,18 @@ func (v *every) known(c *cell.Stored) []crdt.Merging {
 	return kinds
 }
 
-// whole is the value of a key as its kind writes it.
-func whole(kind crdt.Merging, r *engine.Root, key string) ([]byte, error) {
-	value, err := kind.View(r.Tree, key)
-	if err != nil {
-		return nil, err
+// whole is the value of a key as one of its kinds writes it, nil if none can.
+func whole(kinds []crdt.Merging, r *engine.Root, key string) []byte {
+	for _, kind := range kinds {
+		value, err := kind.View(r.Tree, key)
+		if err != nil || value == nil {
+			continue
+		}
+		if body, err := kv.EncodeWith(kind.Codec(), value); err == nil {
+			return body
+		}
 	}
-	if value == nil {
-		return nil, fmt.Errorf("%w: nothing to be seen", kv.ErrDecode)
-	}
-	return kv.EncodeWith(kind.Codec(), value)
+	return nil
 }
 
 // complete adds what is known of a key by its cells.
@@ -130,17 +169,5 @@ func (v *every) complete(r *engine.Root, e kv.Entry) kv.Entry {
 
 // keys is part of source.
 func (v *every) keys(r *engine.Root, lo, hi string) iter.Seq2[kv.Entry, belongs] {
-	return func(yield func(kv.Entry, belongs) bool) {
-		for {
-			c, ok := r.Tree.FirstLive(lo)
-			if !ok || hi != "" && string(c.Addr) >= hi {
-				return
-			}
-			key := strings.Clone(c.Addr.Key())
-			if e, whose := v.look(r, key); whose != absent && !yield(e, whose) {
-				return
-			}
-			_, lo = cell.KeyRange(key)
-		}
-	}
+	return keysBy(v, r, lo, hi)
 }

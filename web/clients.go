@@ -118,15 +118,20 @@ func checkCodec(id string) error {
 
 // bytesOf returns the stored bytes of an entry, decoded or not; those of a value that merges in a form to be read.
 func bytesOf(e kv.Entry) []byte {
-	var b []byte
-	switch v := e.Value.(type) {
-	case []byte:
-		b = v
-	case kv.Raw:
-		b = v
-	}
-	if _, merges := crdt.RawKind(e.Codec); merges {
+	b := bytesIn(e)
+	if merges(e.Codec) {
 		return crdt.Legible(b)
 	}
 	return b
+}
+
+// bytesIn returns the stored bytes of an entry, decoded or not.
+func bytesIn(e kv.Entry) []byte {
+	switch v := e.Value.(type) {
+	case []byte:
+		return v
+	case kv.Raw:
+		return v
+	}
+	return nil
 }

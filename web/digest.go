@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"net/http"
 	"time"
+
+	"github.com/starlingkv/starling/kv"
 )
 
 // digest says of all keys under a prefix what two nodes can compare: the hash is the same if they hold the same versions of
@@ -12,7 +14,7 @@ import (
 type digest struct {
 	Prefix string     `json:"prefix"`
 	Keys   int        `json:"keys"`
-	Bytes  int64      `json:"bytes"`
+	Bytes  int64      `json:"bytes"`            // of the values whose size is known without making them
 	Latest *time.Time `json:"latest,omitempty"` // when the newest of them was written, by the clock of its writer
 	Hash   string     `json:"hash"`             // of every key and its version, in key order
 }
@@ -28,7 +30,7 @@ func (h *Handler) digest(w http.ResponseWriter, r *http.Request) error {
 	d := digest{Prefix: query.Get("prefix")}
 	var latest time.Time
 	sum := sha256.New()
-	for e, err := range h.reads.Entries(r.Context(), d.Prefix, "") {
+	for e, err := range h.reads.Entries(r.Context(), d.Prefix, "", kv.NoValues()) {
 		if err != nil && e.Key == "" {
 			return err
 		}

@@ -18,34 +18,39 @@ import (
 // unless values were not asked for.
 type entry struct {
 	Key         string     `json:"key"`
+	Field       string     `json:"field,omitempty"` // that the value is of, in a watch of one
 	Version     string     `json:"version"`
 	Origin      string     `json:"origin,omitempty"`
 	UpdatedAt   *time.Time `json:"updated_at,omitempty"`
 	ExpiresAt   *time.Time `json:"expires_at,omitempty"`
-	Size        int        `json:"size"`
+	Size        *int       `json:"size,omitempty"` // not there if only the value would tell it
 	Codec       string     `json:"codec,omitempty"`
 	MediaType   string     `json:"media_type,omitempty"`
 	Value       *string    `json:"value,omitempty"`
 	ValueBase64 *[]byte    `json:"value_base64,omitempty"`
 }
 
-// facts is the entry without its value.
-func facts(e kv.Entry) entry {
-	j := entry{Key: e.Key, Version: e.Version, Origin: e.Origin, Size: e.Size, Codec: e.Codec, MediaType: e.Media}
+// shown is the entry with its value, if it came with one.
+func shown(e kv.Entry) entry {
+	j := entry{Key: e.Key, Version: e.Version, Origin: e.Origin, Codec: e.Codec, MediaType: e.Media}
 	j.UpdatedAt, j.ExpiresAt = timeOf(e.Updated), timeOf(e.Expires)
+	if e.Value != nil || e.Size > 0 || !merges(e.Codec) {
+		j.Size = &e.Size
+	}
+	if e.Value != nil {
+		j.put(bytesOf(e))
+	}
 	return j
 }
 
-// whole is the entry with its value: as text if it is, else in base64, so that no byte is lost.
-func whole(e kv.Entry) entry {
-	j, b := facts(e), bytesOf(e)
-	if utf8.Valid(b) {
-		s := string(b)
+// put is the value: as text if it is, else in base64, so that no byte is lost.
+func (j *entry) put(value []byte) {
+	if utf8.Valid(value) {
+		s := string(value)
 		j.Value = &s
-	} else {
-		j.ValueBase64 = &b
+		return
 	}
-	return j
+	j.ValueBase64 = &value
 }
 
 func timeOf(t time.Time) *time.Time {
@@ -83,7 +88,7 @@ func (h *Handler) get(w http.ResponseWriter, r *http.Request, key string) error 
 		return err
 	}
 	if wantsJSON(r) {
-		return reply(w, http.StatusOK, whole(e))
+		return reply(w, http.StatusOK, shown(e))
 	}
 	return send(w, cmp.Or(e.Media, ordinary(e.Codec)), bytesOf(e))
 }
@@ -139,10 +144,16 @@ func ordinary(codec string) string {
 	if codec == kv.String.CodecID() {
 		return "text/plain; charset=utf-8"
 	}
-	if _, merges := crdt.RawKind(codec); merges {
+	if merges(codec) {
 		return "application/json"
 	}
 	return "application/octet-stream"
+}
+
+// merges reports whether values of a codec merge.
+func merges(codec string) bool {
+	_, is := crdt.RawKind(codec)
+	return is
 }
 
 // wantsJSON reports whether the client asked for the envelope by name.

@@ -2,19 +2,16 @@ package web
 
 import (
 	"context"
-	"iter"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/starlingkv/starling/kv"
 )
 
 // Bounds on what is kept of a stream that broke, for a client that comes back.
 const (
 	recentEvents = 256       // that may not have arrived
-	recentBytes  = 256 << 10 // of their values
+	recentBytes  = 256 << 10 // of them
 	maxParked    = 64        // feeds that wait for their client
 )
 
@@ -22,42 +19,34 @@ const (
 type event struct {
 	id   string
 	name string // put, delete, sync or reset
-	data any    // *entry or *gone; nil for sync and reset
+	data []byte // JSON, which is shared; nil for sync and reset
 }
 
 // size is about what the event keeps in memory.
-func (e event) size() int {
-	switch d := e.data.(type) {
-	case *entry:
-		return len(d.Key) + d.Size
-	case *gone:
-		return len(d.Key)
-	}
-	return 0
-}
+func (e event) size() int { return len(e.data) }
 
 // feed is one watch of the store, which outlives the stream that it was begun for: a client that comes back soon is told
 // what it has missed, not everything anew. The store coalesces what waits meanwhile. It has one user at a time.
 type feed struct {
 	id     string // without the number of an event
-	of     string // what is watched
+	of     watched
 	events chan told
 	cancel context.CancelFunc
 
 	seq    uint64
 	recent []event // the last ones, in order
-	size   int     // of their values
+	size   int     // of them
 
 	expire *time.Timer // while it is parked
 }
 
 // begin starts a feed that lasts until it is ended.
-func begin(ctx context.Context, id, of string, events func(context.Context) iter.Seq2[kv.Event, error]) *feed {
+func begin(ctx context.Context, id string, of watched) *feed {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f := &feed{id: id, of: of, events: make(chan told, ahead), cancel: cancel}
 	go func() {
 		defer close(f.events)
-		for ev, err := range events(ctx) {
+		for ev, err := range of.events(ctx) {
 			select {
 			case f.events <- told{ev, err}:
 			case <-ctx.Done():
@@ -76,7 +65,7 @@ func (f *feed) end() {
 }
 
 // number makes the next event, and keeps it for a client that comes back.
-func (f *feed) number(name string, data any) event {
+func (f *feed) number(name string, data []byte) event {
 	f.seq++
 	ev := event{id: f.id + ":" + strconv.FormatUint(f.seq, 10), name: name, data: data}
 	f.recent = append(f.recent, ev)
@@ -125,7 +114,7 @@ func (s *feeds) newID() string {
 
 // resume returns the feed that an event id is of, and the number of the event. It waits a moment for the stream that had
 // it, which may not have noticed that its client is gone.
-func (s *feeds) resume(ctx context.Context, eventID, of string) (f *feed, seq uint64) {
+func (s *feeds) resume(ctx context.Context, eventID string, of watched) (f *feed, seq uint64) {
 	id, number, _ := strings.Cut(eventID, ":")
 	seq, err := strconv.ParseUint(number, 10, 64)
 	if err != nil || !strings.HasPrefix(id, s.boot+".") {
@@ -146,14 +135,14 @@ func (s *feeds) resume(ctx context.Context, eventID, of string) (f *feed, seq ui
 			return nil, 0
 		}
 	}
-	return s.unpark(id, of), seq
+	return s.unpark(id, of.name), seq
 }
 
-func (s *feeds) unpark(id, of string) *feed {
+func (s *feeds) unpark(id, name string) *feed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, f := range s.parked {
-		if f.id == id && f.of == of && f.expire.Stop() {
+		if f.id == id && f.of.name == name && f.expire.Stop() {
 			s.parked = append(s.parked[:i:i], s.parked[i+1:]...)
 			return f
 		}

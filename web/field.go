@@ -115,26 +115,9 @@ func (h *Handler) getField(w http.ResponseWriter, r *http.Request, key string) e
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.ReadWait)
-	defer cancel()
-	c, err := h.holder(ctx, key, "")
+	e, body, err := h.field(r.Context(), key, query.Get("field"))
 	if err != nil {
 		return err
-	}
-	e, found, err := c.Entry(ctx, key)
-	switch {
-	case err != nil:
-		return err
-	case !found:
-		return newProblem(notFound, "nothing is stored under this key")
-	}
-	f, err := fieldsOf(e.Codec, e.Value)
-	if err != nil {
-		return err
-	}
-	body, ok := f.get(query.Get("field"))
-	if !ok {
-		return noField()
 	}
 	h.describe(w, e)
 	if done, err := h.conditional(w, r, e.Version); done || err != nil {
@@ -145,6 +128,32 @@ func (h *Handler) getField(w http.ResponseWriter, r *http.Request, key string) e
 		media = "application/json"
 	}
 	return send(w, media, body)
+}
+
+// field reads one field, and the entry of its key as it was then.
+func (h *Handler) field(ctx context.Context, key, name string) (e kv.Entry, body []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, h.cfg.ReadWait)
+	defer cancel()
+	c, err := h.holder(ctx, key, "")
+	if err != nil {
+		return e, nil, err
+	}
+	e, found, err := c.Entry(ctx, key)
+	switch {
+	case err != nil:
+		return e, nil, err
+	case !found:
+		return e, nil, newProblem(notFound, "nothing is stored under this key")
+	}
+	f, err := fieldsOf(e.Codec, e.Value)
+	if err != nil {
+		return e, nil, err
+	}
+	body, ok := f.get(name)
+	if !ok {
+		return e, nil, noField()
+	}
+	return e, body, nil
 }
 
 func (h *Handler) putField(w http.ResponseWriter, r *http.Request, key string) error {

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -30,7 +31,7 @@ func (p *page) count() int { return len(p.Items) + len(p.Prefixes) }
 type selection struct {
 	prefix, after, delimiter string
 	limit                    int
-	show                     func(kv.Entry) entry
+	read                     []kv.EntriesOption
 }
 
 func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
@@ -57,7 +58,7 @@ func selectionOf(r *http.Request) (selection, error) {
 	}
 	s := selection{
 		prefix: query.Get("prefix"), after: query.Get("after"), delimiter: query.Get("delimiter"),
-		limit: defaultLimit, show: whole,
+		limit: defaultLimit,
 	}
 	if text := query.Get("limit"); text != "" {
 		s.limit, err = strconv.Atoi(text)
@@ -65,14 +66,29 @@ func selectionOf(r *http.Request) (selection, error) {
 			return s, newProblem(badRequest, "limit: a number from 1 to "+strconv.Itoa(maxLimit)+" is wanted")
 		}
 	}
+	values, err := valuesOf(query)
+	if values == unwanted {
+		s.read = append(s.read, kv.NoValues())
+	}
+	return s, err
+}
+
+// wanted says whether values are to be told.
+type wanted int
+
+const (
+	all wanted = iota
+	unwanted
+)
+
+func valuesOf(query url.Values) (wanted, error) {
 	switch query.Get("values") {
 	case "", "true":
+		return all, nil
 	case "false":
-		s.show = facts
-	default:
-		return s, newProblem(badRequest, "values: true or false is wanted")
+		return unwanted, nil
 	}
-	return s, nil
+	return all, newProblem(badRequest, "values: true or false is wanted")
 }
 
 // page collects one page. What is below a common prefix is passed over in one step, however much it is.
@@ -81,11 +97,11 @@ func (h *Handler) page(ctx context.Context, sel selection) (page, error) {
 	size, last := 0, ""
 	for after := beyond(sel, sel.after); ; {
 		common := ""
-		for e, err := range h.reads.Entries(ctx, sel.prefix, after) {
+		for e, err := range h.reads.Entries(ctx, sel.prefix, after, sel.read...) {
 			if err != nil && e.Key == "" {
 				return p, err
 			}
-			item := sel.show(e)
+			item := shown(e)
 			common = sel.common(e.Key)
 			if common == "" && (item.Value != nil || item.ValueBase64 != nil) {
 				size += e.Size

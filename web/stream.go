@@ -39,11 +39,10 @@ func (sse) open(b *bytes.Buffer) { b.WriteString("retry: " + strconv.Itoa(retryA
 func (sse) event(b *bytes.Buffer, e event) {
 	b.WriteString("id: " + e.id + "\nevent: " + e.name + "\ndata: ")
 	if e.data == nil {
-		b.WriteString("{}\n")
-	} else {
-		_ = encoder(b).Encode(e.data) // of our own types, into memory; ends the line
+		b.WriteString("{}")
 	}
-	b.WriteByte('\n')
+	b.Write(e.data)
+	b.WriteString("\n\n")
 }
 
 func (sse) alive(b *bytes.Buffer) { b.WriteString(": keepalive\n\n") }
@@ -58,21 +57,21 @@ func (ndjson) media() string { return ndjsonType }
 func (ndjson) open(*bytes.Buffer) {}
 
 func (ndjson) event(b *bytes.Buffer, e event) {
-	head := eventHead{ID: e.id, Event: e.name}
-	switch d := e.data.(type) {
-	case *entry:
-		_ = encoder(b).Encode(struct {
-			eventHead
-			*entry
-		}{head, d})
-	case *gone:
-		_ = encoder(b).Encode(struct {
-			eventHead
-			*gone
-		}{head, d})
-	default:
-		_ = encoder(b).Encode(head)
+	head := jsonOf(eventHead{ID: e.id, Event: e.name})
+	b.Write(head)
+	if e.data != nil { // both are objects, and neither is empty: one of them is made
+		b.Truncate(b.Len() - 1)
+		b.WriteByte(',')
+		b.Write(e.data[1:])
 	}
+	b.WriteByte('\n')
+}
+
+// jsonOf is one of our own types as JSON on one line.
+func jsonOf(v any) []byte {
+	var b bytes.Buffer
+	_ = encoder(&b).Encode(v)
+	return bytes.TrimRight(b.Bytes(), "\n")
 }
 
 // eventHead is what a line says of the event itself.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/starlingkv/starling/internal/memo"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -28,7 +29,7 @@ func newBoot() string { return rand.Text() }
 // client that comes back with Last-Event-ID goes on where it was, if that is still known here; else it is told reset
 // first, because the state is told anew: what it holds and is not told again is gone.
 func (h *Handler) watch(w http.ResponseWriter, r *http.Request) error {
-	of, events, err := h.selected(r)
+	of, err := h.selected(r)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func (h *Handler) watch(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	f, missed := h.feedFor(r, of, events)
+	f, missed := h.feedFor(r, of)
 	ctx, stop := context.WithCancel(r.Context())
 	defer stop()
 	done := h.feeds.use(f, stop)
@@ -67,7 +68,7 @@ func (h *Handler) watch(w http.ResponseWriter, r *http.Request) error {
 }
 
 // feedFor returns the feed of a client that comes back and what it has missed, or a new feed.
-func (h *Handler) feedFor(r *http.Request, of string, events eventsFunc) (*feed, []event) {
+func (h *Handler) feedFor(r *http.Request, of watched) (*feed, []event) {
 	last := r.Header.Get("Last-Event-ID")
 	if last != "" {
 		if f, seq := h.feeds.resume(r.Context(), last, of); f != nil {
@@ -77,40 +78,56 @@ func (h *Handler) feedFor(r *http.Request, of string, events eventsFunc) (*feed,
 			f.end()
 		}
 	}
-	f := begin(r.Context(), h.feeds.newID(), of, events)
+	f := begin(r.Context(), h.feeds.newID(), of)
 	if last == "" {
 		return f, nil
 	}
 	return f, []event{f.number("reset", nil)} // the state follows anew
 }
 
-// eventsFunc is what happens to a selection of keys.
-type eventsFunc func(context.Context) iter.Seq2[kv.Event, error]
+// watched is what a watch tells.
+type watched struct {
+	name   string // of the selection: the same for who asks for the same
+	field  string // the values are of, if it is one
+	events func(context.Context) iter.Seq2[kv.Event, error]
+}
 
-// selected returns the events the request asks for, and a name for what it selects.
-func (h *Handler) selected(r *http.Request) (of string, events eventsFunc, err error) {
-	query, err := queryOf(r, "prefix", "key")
+// selected is what the request asks for.
+func (h *Handler) selected(r *http.Request) (watched, error) {
+	query, err := queryOf(r, "prefix", "key", "values", "field")
 	if err != nil {
-		return "", nil, err
+		return watched{}, err
 	}
 	if err := h.require(r); err != nil {
-		return "", nil, err
+		return watched{}, err
 	}
-	if !query.Has("key") {
-		return "prefix " + query.Get("prefix"), func(ctx context.Context) iter.Seq2[kv.Event, error] {
-			return h.reads.Events(ctx, query.Get("prefix"))
-		}, nil
+	values, err := valuesOf(query)
+	if err != nil {
+		return watched{}, err
 	}
-	key := query.Get("key")
-	if query.Has("prefix") {
-		return "", nil, newProblem(badRequest, "key or prefix, not both")
+	var opts []kv.EventsOption
+	what := "prefix"
+	if query.Has("key") {
+		what, opts = "key", append(opts, kv.OneKey())
+		err = kv.CheckKey(query.Get("key"))
 	}
-	if err := kv.CheckKey(key); err != nil {
-		return "", nil, err
+	if values == unwanted {
+		opts = append(opts, kv.NoValues())
 	}
-	return "key " + key, func(ctx context.Context) iter.Seq2[kv.Event, error] {
-		return h.reads.Events(ctx, key, kv.OneKey())
-	}, nil
+	at := query.Get(what)
+	of := watched{
+		name:   fmt.Sprintf("%s %d %s", what, values, at),
+		events: func(ctx context.Context) iter.Seq2[kv.Event, error] { return h.reads.Events(ctx, at, opts...) },
+	}
+	switch {
+	case what == "key" && query.Has("prefix"):
+		return of, newProblem(badRequest, "key or prefix, not both")
+	case err != nil:
+		return of, err
+	case query.Has("field"):
+		return h.selectedField(r.Context(), query)
+	}
+	return of, nil
 }
 
 // told is one event on its way from the store to the stream.
@@ -145,8 +162,8 @@ func (h *Handler) tell(ctx context.Context, s *stream, f *feed, missed []event) 
 			if t.err != nil && t.Key == "" {
 				return errors.Join(errOver, t.err, s.flush())
 			}
-			name, e := eventOf(t.Event)
-			s.form.event(&s.buf, f.number(name, e))
+			name, data := h.eventOf(t.Event, f.of)
+			s.form.event(&s.buf, f.number(name, data))
 			if len(f.events) > 0 && s.buf.Len() < chunk {
 				continue
 			}
@@ -160,21 +177,32 @@ func (h *Handler) tell(ctx context.Context, s *stream, f *feed, missed []event) 
 }
 
 // eventOf is an event as it is told.
-func eventOf(ev kv.Event) (name string, e any) {
+func (h *Handler) eventOf(ev kv.Event, of watched) (name string, data []byte) {
 	switch ev.Kind {
 	case kv.Put:
-		j := whole(ev.Entry)
-		return "put", &j
+		return "put", h.told(ev.Entry, of)
 	case kv.Delete:
-		return "delete", &gone{Key: ev.Key, Version: ev.Version}
+		return "delete", jsonOf(gone{Key: ev.Key, Field: of.field, Version: ev.Version})
 	case kv.Synced:
 		return "sync", nil
 	}
 	return "reset", nil
 }
 
+// told is an entry in JSON. All who watch a large value are told the same bytes: who comes first makes them.
+func (h *Handler) told(e kv.Entry, of watched) []byte {
+	if of.field != "" {
+		return jsonOf(shownField(e, of.field))
+	}
+	if e.Version == "" || len(bytesIn(e)) < memo.Least {
+		return jsonOf(shown(e))
+	}
+	return h.shown.Get(e.Key+"\x00"+e.Version, func() []byte { return jsonOf(shown(e)) })
+}
+
 // gone is the data of a delete event.
 type gone struct {
 	Key     string `json:"key"`
+	Field   string `json:"field,omitempty"`
 	Version string `json:"version,omitempty"`
 }

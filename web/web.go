@@ -2,7 +2,7 @@
 //
 //	GET HEAD PUT DELETE /v1/kv/{key}     one value, as the bytes it is stored as
 //	GET /v1/kv?prefix=                   entries in key order, page by page
-//	GET /v1/watch?prefix= or ?key=       changes as server-sent events, or lines of JSON
+//	GET /v1/watch?prefix= or ?key=       changes as server-sent events, or lines of JSON; of a field with &field=
 //	GET /v1/digest?prefix=               one hash of all that is there
 //	GET /v1/members /v1/status /v1/examine   what the node knows of its cluster and itself
 //	DELETE /v1/members/{name}, POST /v1/leave
@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/starlingkv/starling/internal/memo"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -64,6 +65,7 @@ type Handler struct {
 	clients clients
 	seats   chan struct{}               // one per running watch
 	feeds   feeds                       // what watches read
+	shown   *memo.Memo                  // large values as watches tell them
 	origins *http.CrossOriginProtection // keeps the pages of other sites from writing through a browser
 	ending  atomic.Bool                 // nobody should come any more
 }
@@ -97,6 +99,7 @@ func New(cfg Config) *Handler {
 		clients: clients{open: cfg.Client},
 		seats:   make(chan struct{}, cfg.MaxWatchers),
 		feeds:   feeds{boot: newBoot(), park: cfg.Park},
+		shown:   memo.New(maxShown),
 		origins: http.NewCrossOriginProtection(),
 	}
 	if cfg.Raw == nil {
@@ -116,6 +119,9 @@ func (h *Handler) Drain() { h.ending.Store(true) }
 
 // Close ends what is kept of watches that broke. The requests that run are the server's to end.
 func (h *Handler) Close() { h.feeds.close() }
+
+// maxShown bounds what is kept of large values as they are told, in bytes: the largest, escaped twice over.
+const maxShown = 2 * kv.MaxValue
 
 func orDefault[N int | time.Duration](n, otherwise N) N {
 	if n <= 0 {

@@ -117,7 +117,7 @@ func (e entry) entry() kv.Entry {
 // Scan is part of kv.Backend. Each page is one moment, and a later one than that of the page before.
 func (s *server) Scan(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Entry, error] {
 	query := url.Values{"prefix": {sel.Prefix + sel.Key}, "limit": {"1000"}}
-	if sel.KeysOnly {
+	if sel.KeysOnly || sel.NoValues {
 		query.Set("values", "false")
 		query.Set("limit", "10000")
 	}

@@ -152,6 +152,9 @@ func (f *feed) stream(ctx context.Context) error {
 	} else {
 		c.query.Set("prefix", f.sel.Prefix)
 	}
+	if f.sel.NoValues {
+		c.query.Set("values", "false")
+	}
 	if f.last != "" {
 		c.header.Set("Last-Event-ID", f.last) // the server goes on behind it, or answers with a reset
 	}
