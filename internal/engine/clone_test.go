@@ -85,8 +85,13 @@ func TestTwinOfAnotherNameIsMet(t *testing.T) {
 			t.Fatal("the same word was heeded twice")
 		}
 	}
-	if a.step(PeersChanged{View: NewView([]Peer{{Name: "a", Origin: 1}, {Name: "twin", Origin: 1}})}); a.told(EventClash) != 0 {
-		t.Error("a member that has the origin this node had is taken for a twin")
+	for _, view := range [][]Peer{
+		{{Name: "a", Origin: 1}, {Name: "twin", Origin: 1}},
+		{{Name: "a", Origin: a.e.Origin()}, {Name: "twin", Origin: twin.e.Origin()}},
+	} {
+		if a.step(PeersChanged{View: NewView(view)}); a.told(EventClash) != 0 {
+			t.Errorf("a has %v and takes a member of %v for a twin", a.e.Origin(), view)
+		}
 	}
 }
 

@@ -145,4 +145,5 @@ type Stats struct {
 	Cells, Live    uint64
 	Origins, Spans int
 	Fresh, Pending int // addresses waiting to be pushed; dots or bodies asked for
+	Dirty          int // peers that are to be asked
 }

@@ -11,6 +11,7 @@ func (e *Engine) Stats() Stats {
 		Origins:  r.Ctx.Len(),
 		Spans:    r.Ctx.Spans(),
 		Fresh:    e.push.fresh.len(),
+		Dirty:    len(e.sync.dirt),
 		Pending:  len(e.push.wanted.byDot) + len(e.push.fetches.byAddr),
 	}
 }

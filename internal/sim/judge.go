@@ -135,6 +135,7 @@ func (j *judge) Stepped(n *Node, before *engine.Root, fx *engine.Effects) {
 		j.fail("I7", n, "the revision fell from %d to %d", max(before.Rev, l.rev), r.Rev)
 	}
 	l.rev = r.Rev
+	j.bounded(n, fx)
 	for _, a := range fx.Changed {
 		j.changed(l, a, r)
 	}

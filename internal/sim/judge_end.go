@@ -27,20 +27,6 @@ func (j *judge) verdict() {
 	j.judgeQueues()
 }
 
-// judgeQueues judges I6: what waited to be sent, asked for or fetched is gone
-// when everybody agrees and nobody writes. What stays in a queue then would
-// stay for ever, and no bound would hold in the end.
-func (j *judge) judgeQueues() {
-	if j.idle.moved >= j.idle.from {
-		return
-	}
-	for _, n := range j.d.nodes {
-		if s := n.eng.Stats(); s.Fresh != 0 || s.Pending != 0 {
-			j.fail("I6", n, "in sync and idle, with %d addresses to be pushed and %d cells or bodies waited for", s.Fresh, s.Pending)
-		}
-	}
-}
-
 // converged judges I1 for what readers see.
 func (j *judge) converged() bool {
 	first := j.d.nodes[0]

@@ -14,7 +14,7 @@ var (
 	mustRule = []string{
 		"ready", "unknown_origin", "peer_refused", "applied", "dominated", "dead_under_floor", "known_dot",
 		"refused_skew", "stale", "purged", "purge_sent", "swept", "expired", "collected", "forgotten",
-		"conflict", "conflict_unknown", "dirty", "returner", "fetch", "fetch_failed", "clock_drift",
+		"conflict", "conflict_unknown", "dirty", "returner", "fetch", "fetch_failed", "clock_drift", "push_overflow",
 	}
 	mustEnd = []string{"aborted", "in_sync", "complete", "partial", "read_only", "no_pin", "busy", "unanswered"}
 	mustOp  = []string{
@@ -31,7 +31,6 @@ var spared = map[string]string{
 	"refused_size":    "needs a peer that breaks the limits of the wire",
 	"misplaced_frame": "needs a peer that breaks the rules",
 	"origin_clash":    "needs two processes with one origin, as P7 plants it",
-	"push_overflow":   "needs a million addresses",
 	"throttled":       "needs thousands of packets per second",
 	"context_limit":   "needs a million processes",
 	"non_convergent":  "needs hashes or joins that differ between nodes, as P14 plants it",

@@ -83,6 +83,7 @@ func newDrama(seed uint64, opt Options) *drama {
 	if seed%4 == 3 { // what falls under a Floor is booked in pieces of 1 to 3 cells
 		d.Config.SweepPerStep = 1 + int(seed/4%3)
 	}
+	d.smallQueues(seed)
 	*d.World = *rebase(d.World)
 	d.Links.Keep = 0.05
 	d.Links.ViewEvery = time.Duration(300+d.rnd.IntN(900)) * time.Millisecond
