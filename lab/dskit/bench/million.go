@@ -204,7 +204,7 @@ func sizedReceiver(s System, r *Report, cells int) error {
 	defer func() { _ = rec.Close() }()
 	p := &peer{rec: rec, rows: cells / 2, rounds: 2, each: 20_000, tick: 1}
 	for _, per := range []int{1, 20} {
-		r.add(fmt.Sprintf("heartbeat from a peer, each another, %d in a packet", per), Nanoseconds, p.perBeat(p.others, per))
+		r.add(fmt.Sprintf("heartbeat from a peer, %d from all over the table in a packet", per), Nanoseconds, p.perBeat(p.strewn, per))
 	}
 	p.tick = 1 << 28
 	p.paced(p.others(p.rows), 20)
@@ -221,12 +221,11 @@ func sizedPair(s System, r *Report, cells int) error {
 	if err := p.Load(keys, 1); err != nil {
 		return err
 	}
-	const rounds = 5
-	same, err := inSync(p, rounds)
+	same, err := inSync(p)
 	if err != nil {
 		return err
 	}
-	changed, err := afterChange(p, keys, rounds)
+	changed, err := afterChange(p, keys)
 	if err != nil {
 		return err
 	}

@@ -6,10 +6,8 @@ import (
 	"time"
 )
 
-const (
-	differing      = 100 // of the keys, in the second part of reconcile
-	exchangeRounds = 9
-)
+// differing is how many of the keys differ in the second part of reconcile.
+const differing = 100
 
 // reconcile lets two replicas compare their states, at first when they are equal
 // and then when one of them has a few newer values.
@@ -27,12 +25,12 @@ func reconcile(s System, r *Report) error {
 	if err != nil {
 		return err
 	}
-	same, err := inSync(p, exchangeRounds)
+	same, err := inSync(p)
 	if err != nil {
 		return err
 	}
 	same.add(r, "100,000 keys in sync", exchanged{took: trip, used: trip})
-	apart, err := afterChange(p, keys, exchangeRounds)
+	apart, err := afterChange(p, keys)
 	if err != nil {
 		return err
 	}
@@ -43,14 +41,14 @@ func reconcile(s System, r *Report) error {
 }
 
 // inSync is an exchange between equals.
-func inSync(p Pair, rounds int) (exchanged, error) {
-	return exchanges(p, rounds, func(int) error { return nil })
+func inSync(p Pair) (exchanged, error) {
+	return exchanges(p, func(int) error { return nil })
 }
 
 // afterChange is an exchange after one side wrote some of the keys.
-func afterChange(p Pair, keys []string, rounds int) (exchanged, error) {
+func afterChange(p Pair, keys []string) (exchanged, error) {
 	changed := make([]string, differing)
-	return exchanges(p, rounds, func(round int) error {
+	return exchanges(p, func(round int) error {
 		for i := range changed {
 			changed[i] = keys[(i*997+round*31)%len(keys)]
 		}
@@ -69,8 +67,10 @@ func (x exchanged) add(r *Report, what string, limit exchanged) {
 	r.add(name("legs"), Count, x.legs)
 }
 
-// exchanges runs exchanges, each after its preparation.
-func exchanges(p Pair, rounds int, prepare func(round int) error) (exchanged, error) {
+// exchanges runs exchanges, each after its preparation, so often that the first
+// ones, which take longer, are the lesser part.
+func exchanges(p Pair, prepare func(round int) error) (exchanged, error) {
+	const rounds = 9
 	var used, took []time.Duration
 	var bytes, legs []int
 	for round := range rounds {

@@ -18,6 +18,7 @@ func receive(s System, r *Report) error {
 	r.add("heartbeat from a peer, always the same, through parse and merge: processor time", Nanoseconds, p.perBeat(p.same, 1)).Limit = set
 	r.add("heartbeat from a peer, each another: processor time", Nanoseconds, p.perBeat(p.others, 1)).Limit = set
 	r.add("heartbeat from a peer, 20 in a packet: processor time", Nanoseconds, p.perBeat(p.others, 20)).Limit = set
+	r.add("heartbeat from a peer, 20 from all over the table in a packet: processor time", Nanoseconds, p.perBeat(p.strewn, 20)).Limit = set
 	ids := InstanceIDs(tableRows)
 	r.add("heartbeats lost of 4,000 received at once", Count, float64(p.flood(ids)))
 	p.tick = 1 << 28
@@ -34,12 +35,17 @@ type peer struct {
 	tick   int64
 }
 
-// others are heartbeats of as many instances, all over the table.
-func (p *peer) others(n int) []Beat {
+// others are heartbeats of the first n instances.
+func (p *peer) others(n int) []Beat { return p.every(1, n) }
+
+// strewn are heartbeats of n instances from all over the table.
+func (p *peer) strewn(n int) []Beat { return p.every(997, n) }
+
+func (p *peer) every(stride, n int) []Beat {
 	p.tick++
 	beats := make([]Beat, n)
 	for i := range beats {
-		beats[i] = Beat{Instance: i * 997 % p.rows, Tick: p.tick}
+		beats[i] = Beat{Instance: i * stride % p.rows, Tick: p.tick}
 	}
 	return beats
 }
