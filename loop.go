@@ -94,6 +94,9 @@ func (n *Node) perform(fx engine.Effects, late lateness) {
 	}
 }
 
+// usualFrame is what most frames have room in.
+const usualFrame = 256
+
 // send sends one packet; what cannot be sent is lost like any packet.
 func (n *Node) send(p engine.Packet) {
 	to, known := n.dir.Load().byOrigin[p.To]
@@ -101,7 +104,7 @@ func (n *Node) send(p engine.Packet) {
 		n.counts.unsendable.Add(1)
 		return
 	}
-	frame, err := n.codec.Append(nil, p.Frame)
+	frame, err := n.codec.Append(make([]byte, 0, usualFrame), p.Frame)
 	if err == nil {
 		n.counts.packetsOut.Add(1)
 		n.counts.bytesOut.Add(uint64(len(frame)))

@@ -59,7 +59,11 @@ func FuzzOriginIn(f *testing.F) {
 	f.Add([]byte{checksumByte, 0, 0, 0, 0, userByte})
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if o, found := originIn(b); !found && o != 0 {
+		frame, found := frameIn(b)
+		if found && !bytes.HasSuffix(b, frame) {
+			t.Errorf("of %x: the frame %x", b, frame)
+		}
+		if o, found := originIn(frame); !found && o != 0 {
 			t.Errorf("origin %v was not found", o)
 		}
 	})

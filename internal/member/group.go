@@ -111,8 +111,12 @@ func Open(cfg Config) (*Group, error) {
 		asks: make(chan netip.AddrPort, 1), stopped: make(chan struct{}),
 	}
 	g.transport = &transport{
-		sock: sock, label: cfg.Cluster, advertise: advertise, onStream: cfg.OnStream, refusal: cfg.Refusal,
-		foreign: newForeigners(cfg.Cluster, cfg.Log),
+		sock: sock, label: cfg.Cluster, advertise: advertise, onPacket: cfg.OnPacket, onStream: cfg.OnStream,
+		refusal: cfg.Refusal, foreign: newForeigners(cfg.Cluster, cfg.Log),
+	}
+	if g.transport.head, err = memberlist.AddLabelHeaderToPacket(nil, cfg.Cluster); err != nil {
+		_ = sock.Close()
+		return nil, err
 	}
 	meta := cfg.Meta(advertise)
 	g.meta.Store(&meta)
@@ -195,8 +199,7 @@ func (g *Group) Settle() { g.settled.Store(true) }
 
 // Send sends a frame in a packet; it may get lost.
 func (g *Group) Send(to Member, frame []byte) error {
-	n := memberlist.Node{Name: to.Name, Addr: to.Addr.Addr().AsSlice(), Port: to.Addr.Port(), PMax: to.crc}
-	return g.list.SendBestEffort(&n, frame)
+	return g.transport.sendFrame(frame, to)
 }
 
 // Dial opens a stream to a member.
