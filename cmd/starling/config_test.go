@@ -1,6 +1,8 @@
 package main
 
 import (
+	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -103,6 +105,19 @@ func TestConfigPage(t *testing.T) {
 			t.Errorf("docs/config.md lacks %s", row)
 		}
 	})
+	s, ofNode := defaultSettings(), flag.NewFlagSet("", flag.ContinueOnError)
+	s.Node.Flags(ofNode, "")
+	all, err := s.list(s.flags())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range all {
+		row := fmt.Sprintf("| `%s` | `%s` | `%s` | %s |", one.Flag, one.Variable, one.Name, strings.ToLower(one.Default))
+		// The rows of a node are written by the test of its options.
+		if ofNode.Lookup(strings.TrimPrefix(one.Flag, "--")) == nil && !strings.Contains(string(page), row) {
+			t.Errorf("docs/config.md lacks %s", row)
+		}
+	}
 }
 
 // TestServerReadsItsFile runs a server by its file alone.
