@@ -103,11 +103,11 @@ func one(t *table, topic bench.Topic) error {
 	if err != nil {
 		return err
 	}
-	if err := t.add(peer, own); err != nil || !slices.Contains(tuned, topic.Name) {
+	if err := t.add(peer, own); err != nil {
 		return err
 	}
-	settings := make([]bench.Report, len(tunings))
-	for i, set := range tunings {
+	settings := make([]bench.Report, len(tunings[topic.Name]))
+	for i, set := range tunings[topic.Name] {
 		if settings[i], err = play(flag.Arg(0), topic.Name, set); err != nil {
 			return err
 		}
@@ -115,13 +115,12 @@ func one(t *table, topic bench.Topic) error {
 	return t.addTuned(settings, own)
 }
 
-var (
-	// tunings are the settings of the peer that an operator may try, beside its
-	// default ones, as its program takes them.
-	tunings = []string{"DSKIT_COMPRESSION=off", "DSKIT_COMPRESSION=snappy"}
-	// tuned are the topics in which they matter, and which the peer plays with each.
-	tuned = []string{"converge-64", "load-16"}
-)
+// tunings are the settings that an operator of the peer may try beside the default
+// ones, by the topics in which they matter, as its program takes them.
+var tunings = map[string][]string{
+	"converge-64": {"DSKIT_COMPRESSION=off"}, // there is nothing to compress
+	"load-16":     {"DSKIT_COMPRESSION=off", "DSKIT_COMPRESSION=snappy"},
+}
 
 // play runs one program once, with these settings in its environment.
 func play(program, topic string, settings ...string) (bench.Report, error) {
