@@ -4,6 +4,8 @@ import (
 	"iter"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/starlingkv/starling/cmd/starling/internal/stores"
 )
 
 // leaf is one setting in a document: its name, with those of what it is in before it and dots between.
@@ -29,6 +31,14 @@ func leavesOf(mapping *yaml.Node, within string) iter.Seq[leaf] {
 				}
 			}
 		}
+	}
+}
+
+// redact hides the secrets of a setting, or of each of a list.
+func redact(value *yaml.Node) {
+	value.Value = stores.Redact(value.Value)
+	for _, one := range value.Content {
+		redact(one)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/starlingkv/starling/cmd/starling/internal/stores"
 )
 
 // errConfig is the error of a configuration that no server would start with.
@@ -66,7 +68,7 @@ func (p *program) configPrintCommand() *cobra.Command {
 		Use:   "print",
 		Short: "print the settings of a server that is given these flags, this environment and --config",
 		Long: "Prints the settings as YAML that --config takes; -o table and json tell where each comes from too. Nothing is asked of\n" +
-			"a node: it is what a server would have if it were started like this.",
+			"a node: it is what a server would have if it were started like this. Passwords and tokens are shown as xxxxx.",
 		Args: arguments(0, 0),
 	}
 	flags := c.Flags()
@@ -189,7 +191,7 @@ func problems(err error) []string {
 		return all
 	}
 	if err != nil {
-		all = append(all, strings.Join(strings.Fields(err.Error()), " "))
+		all = append(all, strings.Join(strings.Fields(stores.Redact(err.Error())), " "))
 	}
 	return all
 }
@@ -209,7 +211,7 @@ func (s *settings) list(flags *pflag.FlagSet) ([]setting, error) {
 		}
 		one := setting{
 			Name: leaf.name, Flag: "--" + f.Name, Variable: envName(f.Name),
-			Value: f.Value.String(), Default: defaultOf(ours), From: fromDefault,
+			Value: stores.Redact(f.Value.String()), Default: defaultOf(ours), From: fromDefault,
 		}
 		switch {
 		case f.Annotations[fromEnvironment] != nil:
@@ -271,6 +273,7 @@ func (s *settings) yaml(keep []setting) ([]byte, error) {
 		if one := kept[leaf.name]; one.Value == "" && one.Default != leaf.value.Value {
 			leaf.value.LineComment = "default: " + one.Default
 		}
+		redact(leaf.value)
 	}
 	prune(tree, "", kept)
 	if len(tree.Content) == 0 {

@@ -97,7 +97,7 @@ func (e *awayError) Unwrap() error { return e.err }
 
 func (p *program) copy(ctx context.Context, cp *copying) (err error) {
 	cp.far, cp.began = &statusLine{out: p.err, tty: p.talks}, time.Now()
-	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log := slog.New(slog.NewTextHandler(stores.Redacted(p.err), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if cp.source, err = p.copySource(ctx, cp.from, log); err != nil {
 		return err
 	}

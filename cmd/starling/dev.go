@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/starlingkv/starling"
+	"github.com/starlingkv/starling/cmd/starling/internal/stores"
 )
 
 // devFlags are the flags of dev.
@@ -49,7 +50,7 @@ func (p *program) devCommand() *cobra.Command {
 
 // dev runs the cluster until ctx ends.
 func (p *program) dev(ctx context.Context, f devFlags) (err error) {
-	log := slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: f.logLevel}))
+	log := slog.New(slog.NewTextHandler(stores.Redacted(p.err), &slog.HandlerOptions{Level: f.logLevel}))
 	var nodes []*served
 	defer func() {
 		for _, s := range nodes {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlingkv/starling/cmd/starling/internal/stores"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/httpkv"
 )
@@ -92,10 +93,10 @@ func (p *program) report(ctx context.Context, err error) int {
 	if err == nil || isShown(err) || ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return exitOK
 	}
-	said := strings.TrimPrefix(err.Error(), "starling: ") // the library has the same name
+	said := strings.TrimPrefix(stores.Redact(err.Error()), "starling: ") // the library has the same name
 	fmt.Fprintf(p.err, "starling: %s\n", strings.ReplaceAll(said, "\n", "\n  "))
 	if hint := p.next(err); hint != "" {
-		fmt.Fprintf(p.err, "  next: %s\n", hint)
+		fmt.Fprintf(p.err, "  next: %s\n", stores.Redact(hint))
 	}
 	return codeOf(err)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/starlingkv/starling/cmd/starling/internal/stores"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/httpkv"
 )
@@ -148,7 +149,7 @@ func (p *program) dial(c *cobra.Command) (*httpkv.Client, error) { return p.dial
 
 // dialTo returns a client of the node at an address, whose scheme may be left out.
 func (p *program) dialTo(c *cobra.Command, addr string) (*httpkv.Client, error) {
-	log := slog.New(slog.NewTextHandler(p.err, nil)) // a watch that breaks and goes on says so
+	log := slog.New(slog.NewTextHandler(stores.Redacted(p.err), nil)) // a watch that breaks and goes on says so
 	opts := []httpkv.Option{httpkv.Logger(log)}
 	if p.global.curl {
 		opts = append(opts, httpkv.HTTP(&http.Client{Transport: curlPrinter{p.out}}))

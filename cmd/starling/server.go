@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/starlingkv/starling/cmd/starling/internal/stores"
 )
 
 func (p *program) serverCommand() *cobra.Command {
@@ -131,7 +133,7 @@ func (s *served) running() running {
 }
 
 func (p *program) server(ctx context.Context, of settings) error {
-	of.Node.Logger = slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: of.LogLevel}))
+	of.Node.Logger = slog.New(slog.NewTextHandler(stores.Redacted(p.err), &slog.HandlerOptions{Level: of.LogLevel}))
 	s, err := of.serve(ctx)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // address is a store's URL in its parts. It is not parsed by net/url, which takes no list of hosts.
@@ -30,6 +31,9 @@ func parse(raw string) (*address, error) {
 	rest, query, _ := strings.Cut(rest, "?")
 	authority, path, _ := strings.Cut(rest, "/")
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		if strings.ContainsFunc(authority[:at], unicode.IsSpace) {
+			return nil, errors.New("the user and the password of a store are percent-encoded")
+		}
 		user, password, _ := strings.Cut(authority[:at], ":")
 		var errUser, errPassword error
 		a.user, errUser = url.PathUnescape(user)
@@ -57,7 +61,7 @@ func parse(raw string) (*address, error) {
 // String names the store without its password, which does not belong into messages.
 func (a *address) String() string {
 	s := a.scheme + "://"
-	if a.user != "" {
+	if a.user != "" && a.scheme != "consul" { // where it is a token that has lost its colon
 		s += url.PathEscape(a.user) + "@"
 	}
 	return s + strings.Join(a.hosts, ",") + "/" + a.prefix
