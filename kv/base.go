@@ -235,10 +235,15 @@ func (b *Base) Capabilities() Capabilities { return b.store.Capabilities() }
 // Stats is part of [Counted].
 func (b *Base) Stats() Stats { return b.kit.Stats() }
 
+// lastUpdateWait is how long LastUpdateTime waits for a store.
+const lastUpdateWait = 5 * time.Second
+
 // LastUpdateTime returns when the value of the key was written, by the clock of its writer; the zero time if there is no
-// value.
+// value, or if the store does not say within 5 s. It is what Cortex asks of a client, so it takes no ctx: Entry does.
 func (b *Base) LastUpdateTime(key string) time.Time {
-	e, err := b.load(context.Background(), key)
+	ctx, cancel := context.WithTimeout(context.Background(), lastUpdateWait)
+	defer cancel()
+	e, err := b.load(ctx, key)
 	if err != nil {
 		return time.Time{}
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/starlingkv/starling/kv"
 )
@@ -202,4 +204,24 @@ func TestBaseKeepsRawBytesReadable(t *testing.T) {
 
 func to(v any) func(any) (any, bool, error) {
 	return func(any) (any, bool, error) { return v, false, nil }
+}
+
+// mute is a backend that does not answer before ctx ends.
+type mute struct{ oneKey }
+
+func (m *mute) Load(ctx context.Context, _ string) (kv.Entry, error) {
+	<-ctx.Done()
+	return kv.Entry{}, kv.Ended(ctx)
+}
+
+func TestLastUpdateTimeEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		if at := kv.NewBase(&mute{}, kv.String, nil).LastUpdateTime("k"); !at.IsZero() {
+			t.Errorf("the time of a store that does not answer is %v", at)
+		}
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("LastUpdateTime of a store that does not answer took %v, want 5 s", took)
+		}
+	})
 }

@@ -187,9 +187,12 @@ func (c *Client) Stats() kv.Stats { return c.kit.Stats() }
 
 // LastUpdateTime returns when the value of the key was written, as far as the primary knows.
 func (c *Client) LastUpdateTime(key string) time.Time {
-	e, _, err := c.Entry(context.Background(), key)
+	from, err := c.open()
 	if err != nil {
 		return time.Time{}
 	}
-	return e.Updated
+	if d, ok := kv.As[interface{ LastUpdateTime(key string) time.Time }](from.Client); ok {
+		return d.LastUpdateTime(key)
+	}
+	return time.Time{}
 }
