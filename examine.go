@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/starlingkv/starling/internal/engine"
 	"github.com/starlingkv/starling/internal/member"
 )
 
@@ -29,6 +30,7 @@ type Examination struct {
 	Seeds    []Seed      // as of the last look-up
 	Namesake string      // address of another live node with this one's name
 	Clock    ClockOffset // against the peers heard of late
+	Clashes  uint64      // how often another process had this node's origin
 }
 
 // Reach is whether a member answers at the address that it tells others.
@@ -55,6 +57,7 @@ func (n *Node) Examine(ctx context.Context) Examination {
 	x := Examination{Reach: n.reach(ctx), Namesake: n.life.lately(), Seeds: n.Seeds()}
 	n.mu.Lock()
 	o := n.engine.Offset()
+	x.Clashes = n.engine.Stats().Events[engine.EventClash]
 	n.mu.Unlock()
 	x.Clock = ClockOffset{Median: time.Duration(o.Median) * time.Millisecond, Peers: o.Peers, Warn: o.Warn}
 	return x

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/starlingkv/starling/internal/cell"
@@ -22,6 +23,8 @@ const (
 	openLimit = 2 * time.Second
 	// writeBuffer gathers small frames of one turn.
 	writeBuffer = 64 << 10
+	// firstRoom is what a frame is given room for before any of it has come.
+	firstRoom = 4 << 10
 	// paceBurst is what a session may write at once before its rate counts.
 	paceBurst = 1 << 20
 )
@@ -47,7 +50,7 @@ type stream struct {
 }
 
 func (n *Node) newStream(c net.Conn) *stream {
-	return &stream{n: n, conn: c, r: bufio.NewReaderSize(c, 16<<10), w: bufio.NewWriterSize(c, writeBuffer), began: time.Now()}
+	return &stream{n: n, conn: c, r: bufio.NewReaderSize(c, 16<<10), began: time.Now()}
 }
 
 // read reads one frame, which must come within the limit.
@@ -63,11 +66,7 @@ func (s *stream) read(limit time.Duration) (wire.Frame, error) {
 	if err != nil {
 		return wire.Frame{}, err
 	}
-	if cap(s.in) < size {
-		s.in = make([]byte, size)
-	}
-	s.in = s.in[:size]
-	if _, err := io.ReadFull(s.r, s.in); err != nil {
+	if err := s.fill(size); err != nil {
 		return wire.Frame{}, err
 	}
 	f, err := s.n.codec.Parse(s.in)
@@ -78,6 +77,21 @@ func (s *stream) read(limit time.Duration) (wire.Frame, error) {
 		s.n.counts.malformed.Add(1)
 	}
 	return f, err
+}
+
+// fill reads so many bytes into s.in. Its room follows what comes: a length is
+// four bytes, and anybody can send those.
+func (s *stream) fill(size int) error {
+	s.in = s.in[:0]
+	for len(s.in) < size {
+		had := len(s.in)
+		s.in = slices.Grow(s.in, min(size-had, max(had, firstRoom)))
+		s.in = s.in[:min(cap(s.in), size)]
+		if _, err := io.ReadFull(s.r, s.in[had:]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // write writes one frame, at the rate that is allowed.
@@ -92,8 +106,18 @@ func (s *stream) write(m wire.Msg) error {
 	if err := s.conn.SetWriteDeadline(time.Now().Add(streamIdle)); err != nil {
 		return err
 	}
+	if s.w == nil { // who only listens, or is refused, needs none
+		s.w = bufio.NewWriterSize(s.conn, writeBuffer)
+	}
 	_, err = s.w.Write(s.out)
 	return err
+}
+
+func (s *stream) flush() error {
+	if s.w == nil {
+		return nil
+	}
+	return s.w.Flush()
 }
 
 // pace waits until n more bytes are within the rate.
@@ -108,7 +132,7 @@ func (s *stream) pace(n int) error {
 		return nil
 	}
 	// What was written must not wait here with us.
-	if err := s.w.Flush(); err != nil {
+	if err := s.flush(); err != nil {
 		return err
 	}
 	t := time.NewTimer(wait)
@@ -177,6 +201,10 @@ func (n *Node) serve(c net.Conn) {
 // answer finds out what a peer wants. It closes the stream unless it fails.
 func (n *Node) answer(s *stream) error {
 	f, err := s.read(openLimit)
+	if errors.Is(err, wire.ErrVersion) {
+		no := fmt.Sprintf("this node speaks version %d of the protocol", wire.Version)
+		return errors.Join(err, s.refuse(&wire.Err{Code: wire.CodeVersion, Text: no}))
+	}
 	if err != nil {
 		return err
 	}
@@ -203,14 +231,19 @@ func (n *Node) accept(s *stream, from cell.Origin, m *wire.Hello) error {
 		return n.session(s, fx.Accept)
 	}
 	if fx.Refuse != nil {
-		if err := s.write(fx.Refuse); err != nil {
-			return err
-		}
-		if err := s.w.Flush(); err != nil {
+		if err := s.refuse(fx.Refuse); err != nil {
 			return err
 		}
 	}
 	return s.conn.Close()
+}
+
+// refuse says why a stream is closed.
+func (s *stream) refuse(why wire.Msg) error {
+	if err := s.write(why); err != nil {
+		return err
+	}
+	return s.flush()
 }
 
 // session runs one side of a session to its end, and closes the stream.
@@ -234,7 +267,7 @@ func (n *Node) converse(s *stream, ses *engine.Session) error {
 				return err
 			}
 		}
-		if err := s.w.Flush(); err != nil || state == engine.SessionOver {
+		if err := s.flush(); err != nil || state == engine.SessionOver {
 			return err
 		}
 		f, err := s.read(streamIdle)
@@ -273,7 +306,7 @@ func (n *Node) fetch(s *stream, d engine.Dial) error {
 	if err := s.write(d.Fetch); err != nil {
 		return err
 	}
-	if err := s.w.Flush(); err != nil {
+	if err := s.flush(); err != nil {
 		return err
 	}
 	for {
@@ -304,7 +337,7 @@ func (n *Node) serveFetch(s *stream, m *wire.Fetch) error {
 			return err
 		}
 	}
-	if err := s.w.Flush(); err != nil {
+	if err := s.flush(); err != nil {
 		return err
 	}
 	return s.conn.Close()

@@ -38,6 +38,7 @@ type Examination struct {
 	Foreign  []Foreign `json:"foreign"` // other clusters that were refused
 	Namesake string    `json:"namesake,omitempty"`
 	Clock    Clock     `json:"clock"`
+	Clashes  uint64    `json:"clashes,omitempty"` // how often another process had the node's origin
 }
 
 // Reach is whether a member answers at the address that it tells others.
@@ -45,6 +46,7 @@ type Reach struct {
 	Name       string  `json:"name"`
 	Addr       string  `json:"addr"`
 	Self       bool    `json:"self,omitempty"`
+	Alien      bool    `json:"alien,omitempty"`     // it speaks no version of the protocol that the node speaks
 	UDPError   string  `json:"udp_error,omitempty"` // empty: it answers
 	TCPError   string  `json:"tcp_error,omitempty"` // empty: it answers
 	RTTSeconds float64 `json:"rtt_seconds"`         // by UDP

@@ -98,12 +98,12 @@ func (n aNode) Forget(_ context.Context, name string) (bool, error) {
 func (n aNode) Examine(ctx context.Context) (web.Examination, error) {
 	found := n.node.Examine(ctx)
 	x := web.Examination{
-		Node: n.node.Name(), Addr: n.node.Addr(), Namesake: found.Namesake, Foreign: n.foreign(),
+		Node: n.node.Name(), Addr: n.node.Addr(), Namesake: found.Namesake, Foreign: n.foreign(), Clashes: found.Clashes,
 		Clock: web.Clock{OffsetSeconds: found.Clock.Median.Seconds(), Peers: found.Clock.Peers, Warn: found.Clock.Warn},
 	}
 	for _, r := range found.Reach {
 		x.Reach = append(x.Reach, web.Reach{
-			Name: r.Name, Addr: r.Addr, Self: r.Self, RTTSeconds: r.RTT.Seconds(), UDPError: text(r.UDP), TCPError: text(r.TCP),
+			Name: r.Name, Addr: r.Addr, Self: r.Self, Alien: !r.Native, RTTSeconds: r.RTT.Seconds(), UDPError: text(r.UDP), TCPError: text(r.TCP),
 		})
 	}
 	for _, s := range found.Seeds {

@@ -28,6 +28,8 @@ const (
 	otherOnes   = "foreign"
 	emptySeed   = "seed"
 	nameAgain   = "name"
+	otherSpeech = "version"
+	originAgain = "origin"
 	clockLimit  = 10 * time.Second
 	clockNotice = clockLimit / 2
 )
@@ -83,6 +85,13 @@ func diagnose(x web.Examination) []finding {
 			Next: "give one of the two another --name, and restart it",
 		})
 	}
+	if x.Clashes > 0 {
+		found = append(found, finding{
+			Kind: originAgain, About: x.Node,
+			Detail: fmt.Sprintf("another process had the origin under which this one writes, %d times; it took a new one", x.Clashes),
+			Next:   "do not start a copy of a running machine or of its memory; restart both to be rid of this line",
+		})
+	}
 	offset := time.Duration(x.Clock.OffsetSeconds * float64(time.Second))
 	if x.Clock.Warn || offset.Abs() > clockNotice {
 		found = append(found, finding{
@@ -98,6 +107,10 @@ func diagnose(x web.Examination) []finding {
 func ofReach(r web.Reach) (finding, bool) {
 	f := finding{About: r.Name, Detail: strings.TrimPrefix(r.TCPError+"; "+r.UDPError, "; ")}
 	switch {
+	case r.Alien && r.UDPError == "" && r.TCPError == "":
+		f.Kind, f.Detail = otherSpeech, r.Name+" speaks no version of the protocol that this node speaks: nothing is exchanged with it"
+		f.Next = "upgrade the older of the two; adjacent versions mix"
+		return f, true
 	case r.UDPError == "" && r.TCPError == "":
 		return f, false
 	case r.Self:

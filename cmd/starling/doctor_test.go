@@ -3,13 +3,19 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
+	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/starlingkv/starling"
+	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/member"
+	"github.com/starlingkv/starling/internal/wire"
 )
 
 // open serves a node on the loopback address, of cluster and name if the options name none.
@@ -294,4 +300,41 @@ func TestLeaveEndsTheServer(t *testing.T) {
 		t.Errorf("the last write: %v, %v", v, err)
 	}
 	n1.shows(t, "^n2\n$", "members", "--state", "left", "-o", "raw")
+}
+
+// announce joins a node's cluster with a membership and nothing behind it.
+func announce(t *testing.T, s *served, meta wire.Meta) {
+	t.Helper()
+	g, err := member.Open(member.Config{
+		Name: "raw", Cluster: s.node.Cluster(), Bind: netip.MustParseAddrPort("127.0.0.1:0"), Seeds: []string{s.node.Addr()},
+		Log:         slog.New(slog.DiscardHandler),
+		Meta:        func(a netip.AddrPort) []byte { meta.Port = a.Port(); return wire.AppendMeta(nil, meta) },
+		OnPacket:    func([]byte) {},
+		OnStream:    func(c net.Conn) { _ = c.Close() },
+		Refusal:     func() []byte { return nil },
+		OnChange:    func() {},
+		OnNameTaken: func(string) {},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = g.Close() })
+}
+
+// TestDoctorFindsAnotherVersion lets a member announce versions that nobody here speaks.
+func TestDoctorFindsAnotherVersion(t *testing.T) {
+	s := open(t, starling.Options{Name: "n1"})
+	announce(t, s, wire.Meta{Origin: 4711, Min: wire.Version + 1, Max: wire.Version + 3})
+	finds(t, s, otherSpeech, "raw")
+}
+
+// TestDoctorFindsATwin lets a member announce the origin of the node.
+func TestDoctorFindsATwin(t *testing.T) {
+	s := open(t, starling.Options{Name: "n1"})
+	origin, err := strconv.ParseUint(s.node.Members()[0].Origin, 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	announce(t, s, wire.Meta{Origin: cell.Origin(origin), Min: wire.Version, Max: wire.Version})
+	finds(t, s, originAgain, "n1")
 }
