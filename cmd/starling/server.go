@@ -151,7 +151,7 @@ func (p *program) server(ctx context.Context, of settings) error {
 		err = s.wait(ctx)
 	}
 	if err == nil && ctx.Err() != nil { // a node that was told to leave has left already
-		of.Node.Logger.Info("told to end", "serves for", of.Delay)
+		of.Node.Logger.Info("told to end", "delay", of.Delay)
 		err = s.drain(of.Delay)
 	}
 	return errors.Join(err, s.close())
