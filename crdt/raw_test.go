@@ -159,3 +159,24 @@ func FuzzRawWhole(f *testing.F) {
 		}
 	})
 }
+
+// TestAFieldWithoutItsFirstPart cannot be written: a field is there by its first part, so one that was read with none
+// left, or was made so, would be a field that nobody sees.
+func TestAFieldWithoutItsFirstPart(t *testing.T) {
+	kind, ok := crdt.RawKind("map.hotcold")
+	if !ok {
+		t.Fatal("a map has no raw kind")
+	}
+	for name, parts := range map[string]crdt.Parts{"none": nil, "empty": {}, "no first": {nil, []byte("cold")}} {
+		m := &crdt.Map[crdt.Parts]{}
+		m.Set("field", parts)
+		if plan, err := kind.Plan(crdt.Intent{Key: "k", Out: m}); err == nil {
+			t.Errorf("%s: a field of %d parts was planned as %d writes", name, len(parts), len(plan.Edits))
+		}
+	}
+	m := &crdt.Map[crdt.Parts]{}
+	m.Set("field", crdt.Parts{[]byte("hot"), nil})
+	if plan, err := kind.Plan(crdt.Intent{Key: "k", Out: m}); err != nil || len(plan.Edits) == 0 {
+		t.Errorf("a field with its first part alone: %d writes, %v", len(plan.Edits), err)
+	}
+}
