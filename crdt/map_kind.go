@@ -97,12 +97,7 @@ func (k *mapKind[V]) value(cells Cells, s *cell.Stored) (V, error) {
 	var parts [maxParts]*cell.Cell
 	parts[0] = s.Cell
 	if k.parted != nil {
-		stem := string(s.Addr[:len(s.Addr)-1])
-		for i := 1; i < maxParts; i++ {
-			if p, _ := cells.Get(stem + string(rune(i))); p != nil && p.Visible() {
-				parts[i] = p.Cell
-			}
-		}
+		further(cells, string(s.Addr[:len(s.Addr)-1]), &parts)
 	}
 	if m, ok := s.Memo().(*memo[V]); ok && m.kind == k && m.parts == parts {
 		return m.value, nil
@@ -116,6 +111,26 @@ func (k *mapKind[V]) value(cells Cells, s *cell.Stored) (V, error) {
 		s.SetMemo(&memo[V]{kind: k, parts: parts, value: v})
 	}
 	return v, err
+}
+
+// further finds the parts of a field behind its first. They stand together, so
+// one look finds them all, unless others have put more there than there can be.
+func further(cells Cells, stem string, parts *[maxParts]*cell.Cell) {
+	var room [maxParts]*cell.Stored
+	some := cells.Take(stem+"\x01", stem+string(rune(maxParts)), room[:0])
+	if len(some) == len(room) {
+		for i := 1; i < maxParts; i++ {
+			if p, _ := cells.Get(stem + string(rune(i))); p != nil && p.Visible() {
+				parts[i] = p.Cell
+			}
+		}
+		return
+	}
+	for _, p := range some {
+		if len(p.Addr) == len(stem)+1 && p.Visible() {
+			parts[p.Addr[len(stem)]] = p.Cell
+		}
+	}
 }
 
 func (k *mapKind[V]) join(parts [maxParts]*cell.Cell) (v V, err error) {

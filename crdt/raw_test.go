@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/starlingkv/starling/crdt"
+	"github.com/starlingkv/starling/internal/cell"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -64,6 +67,30 @@ func TestRawKindKeepsWhatItDoesNotKnow(t *testing.T) {
 	p, err := raw.Plan(crdt.Intent{Read: s.tree, Key: "k", Out: again, Self: 7, Scope: crdt.All})
 	if err != nil || len(p.Edits) != 0 {
 		t.Errorf("%s written again makes %d edits, %v", b, len(p.Edits), err)
+	}
+}
+
+// TestPartsAmongStrangers reads a field beside whose parts somebody has put cells
+// that belong to nothing.
+func TestPartsAmongStrangers(t *testing.T) {
+	for _, parts := range []int{1, 2, 4} {
+		for strangers := range 5 {
+			s := &shelf{t: t}
+			kind := crdt.MapOf[string](fourParts{kv.String, parts})
+			m := &crdt.Map[string]{}
+			m.Set("a", "1234")
+			first := s.write(kind, "k", m).Edits[0]
+			for i := range strangers {
+				s.put(cell.Spec{Addr: first.Addr[:len(first.Addr)-1] + cell.Addr([]byte{1, byte('0' + i)}), Codec: first.Codec, Body: []byte("x")})
+			}
+			raw, _ := crdt.RawKind(kind.ID())
+			seen := read[crdt.Map[crdt.Parts]](s, raw, "k")
+			p, ok := seen.Get("a")
+			got := slices.DeleteFunc(slices.Clone(p), func(b []byte) bool { return b == nil })
+			if !ok || len(got) != parts || string(bytes.Join(got, nil)) != strings.Repeat("1234", parts) {
+				t.Errorf("%d parts beside %d strangers: got %q, %v", parts, strangers, p, ok)
+			}
+		}
 	}
 }
 
