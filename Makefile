@@ -49,10 +49,10 @@ lint: need-go $(TOOLS) ## vet, staticcheck and gofumpt
 sim: need-go ## a campaign: FROM= first seed, SEEDS= how many; adds a row to docs/campaigns.md
 	go run ./cmd/starling sim --from $(FROM) --seeds $(SEEDS) --state .sim/$(FROM)-$(SEEDS).json --record docs/campaigns.md
 
-scale: need-go ## clusters of 100 to 10,000 members in virtual time, about 10 minutes: writes docs/scale.md and its figures
+scale: need-go ## clusters of 100 to 10,000 members in virtual time, about 10 minutes and 10 GB: writes docs/scale.md and its figures
 	@mkdir -p bin
 	@go build -o bin/starling-scale ./cmd/starling
-	bin/starling-scale sim --nodes 100,300,1000,3000,10000 --loss 0,0.05,0.25 --dead 0,0.05 --warm 6s --for 4s --plot docs/scale.svg --document docs/scale.md
+	bin/starling-scale sim --nodes 100,300,1000,3000,10000 --loss 0,0.05,0.25 --dead 0,0.05 --rate 4 --warm 6s --for 6s --plot docs/scale.svg --document docs/scale.md
 
 planted: need-go ## how soon the simulator finds each planted bug: the figures of docs/planted.md
 	@for bug in P1 P2 P3 P4 P5 P6 P7 P8 P9 P11 P12 P13 P14 P16; do \

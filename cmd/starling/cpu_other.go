@@ -1,4 +1,4 @@
-//go:build !unix
+//go:build !linux
 
 package main
 
@@ -7,5 +7,5 @@ import "time"
 var began = time.Now()
 
 // cpuTime is the time that has passed: an upper bound of the processor time of
-// a program that has one busy goroutine.
+// a thread.
 func cpuTime() time.Duration { return time.Since(began) }

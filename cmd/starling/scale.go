@@ -1,12 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -95,24 +99,55 @@ func (p *program) checked(results []*sim.ScaleResult) error {
 	return nil
 }
 
-// measure runs the measurements and prints each when it is done.
+// measure runs the measurements, as many at a time as there are processors, and
+// prints each when it is done.
 func (p *program) measure(ctx context.Context, todo []sim.Scale) ([]*sim.ScaleResult, error) {
 	// Ten thousand nodes are many small things that live long: with the usual
 	// collection half of the time would be spent on walking over them.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	var results []*sim.ScaleResult
-	for _, s := range todo {
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("stopped after %d of %d measurements", len(results), len(todo))
-		}
-		r := s.Run()
-		debug.FreeOSMemory() // of a cluster that is gone
-		if _, err := fmt.Fprint(p.out, r); err != nil {
-			return nil, err
-		}
-		results = append(results, r)
+	waiting := make(chan int, len(todo))
+	for _, i := range largestFirst(todo) {
+		waiting <- i
 	}
-	return results, nil
+	close(waiting)
+	results, errs := make([]*sim.ScaleResult, len(todo)), make([]error, len(todo))
+	var players sync.WaitGroup
+	var printing sync.Mutex
+	for range runtime.GOMAXPROCS(0) {
+		players.Go(func() {
+			for i := range waiting {
+				if errs[i] = ctx.Err(); errs[i] != nil {
+					return
+				}
+				results[i] = played(todo[i])
+				printing.Lock()
+				_, errs[i] = fmt.Fprint(p.out, results[i])
+				printing.Unlock()
+			}
+		})
+	}
+	players.Wait()
+	return results, errors.Join(errs...)
+}
+
+// played runs a measurement on a thread of its own, whose processor time is that
+// of the measurement.
+func played(s sim.Scale) *sim.ScaleResult {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer debug.FreeOSMemory() // of a cluster that is gone
+	return s.Run()
+}
+
+// largestFirst is the order in which measurements end at about the same time on
+// all processors.
+func largestFirst(todo []sim.Scale) []int {
+	order := make([]int, len(todo))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(todo[b].Nodes, todo[a].Nodes) })
+	return order
 }
 
 // writeFile writes a file, whole or not at all.

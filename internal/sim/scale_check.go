@@ -29,35 +29,32 @@ const partChecks = 8 // of a part without a receipt
 // Expect computes it. With p as the loss and x as the dead share, a cell that is
 // handed to a member fails with q = 1 - (1-p)(1-x), and a receipt comes with
 // (1-p)(1-q). How many random digests there are follows from the loss that
-// receipts show.
+// receipts show. What may be missed counts 4 or 6 checks of the 8: the others are
+// there for what the formula does not know, see docs/scale.md.
 func (s Scale) Expect() Expected {
 	p, q := s.Loss, 1-(1-s.Loss)*(1-s.Dead)
 	n := float64(s.Nodes)
 	depth := math.Log(n)/math.Log(4) - 0.4
-	tells, told := 1.0, 2./3 // who has receipts of all its parts tells nobody
+	checks, tells, told := 4.0, 1.0, 2./3 // who has receipts of all its parts tells nobody
 	switch shown := 1 - math.Sqrt((1-p)*(1-q)); {
 	case shown >= 0.10:
-		tells, told = 4, 4
+		checks, tells, told = 6, 4, 4
 	case shown >= 0.02:
 		tells, told = 2, 2
 	}
-	again := q/math.Pow(1-p, 3) + (1-q)*p*partChecks // parts that failed, and receipts that did
+	// Parts that failed are checked until a check comes, and asked for until an
+	// answer does; parts whose receipt got lost as often as parts are checked.
+	again := q/(1-q) + (1-q)*p*partChecks + q*p*(partChecks-1)
+	wants := q / (1 - p) / (1 - p)
 	e := Expected{
 		MeanHops: depth,
 		MaxHops:  int(math.Ceil(depth+0.4)) + 1,
 		Payloads: 1 / (1 - q),
 		Haves:    1 + told + again,
-		Missed:   depth * s.cutOff() * math.Exp(-tells*(1-q)),
+		Missed:   depth * math.Pow(q, 1+checks) * math.Exp(-tells*(1-q)),
 	}
-	e.Bytes = e.Payloads*float64(deltaBytes+s.Body) + (1+told)*haveBytes + (again+q)*checkBytes
+	e.Bytes = e.Payloads*float64(deltaBytes+s.Body) + (1+told)*haveBytes + (again+wants)*checkBytes
 	return e
-}
-
-// cutOff is how likely all checks of a part find nobody. One of them goes to the
-// member that the part was handed to: if that is gone, so is the check.
-func (s Scale) cutOff() float64 {
-	p, x := s.Loss, s.Dead
-	return (x + (1-x)*p*p) * math.Pow(1-(1-p)*(1-x), partChecks-1)
 }
 
 const (

@@ -1,5 +1,3 @@
-//go:build unix
-
 package main
 
 import (
@@ -7,10 +5,10 @@ import (
 	"time"
 )
 
-// cpuTime is the processor time that this process has used.
+// cpuTime is the processor time that the thread of the caller has used.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+	if syscall.Getrusage(syscall.RUSAGE_THREAD, &u) != nil {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
