@@ -41,6 +41,9 @@ func (c condition) of(r *sim.ScaleResult) bool {
 // String names the line of a condition.
 func (c condition) String() string {
 	s := fmt.Sprintf("%g %% loss", c.loss*100)
+	if c.loss == 0 {
+		s = "no loss"
+	}
 	if c.dead > 0 {
 		s += fmt.Sprintf(", %g %% dead", c.dead*100)
 	}
@@ -69,7 +72,7 @@ func curves(c condition, results []*sim.ScaleResult) plot.Panel {
 		if !c.of(r) {
 			continue
 		}
-		l := plot.Line{Name: fmt.Sprintf("%d members", r.Scale.Nodes)}
+		l := plot.Line{Name: plot.Count(float64(r.Scale.Nodes)) + " members"}
 		for _, q := range r.Curve {
 			l.Points = append(l.Points, plot.Point{X: q.At.Seconds(), Y: q.Share})
 		}
@@ -111,7 +114,7 @@ func (s sized) panel(conditions []condition, results []*sim.ScaleResult) plot.Pa
 	}
 	p := plot.Panel{Title: s.title, Y: s.y, X: plot.Axis{
 		Name: "members", Scale: plot.Logarithmic, Min: float64(least), Max: float64(most),
-		Label: func(v float64) string { return fmt.Sprintf("%.0f", v) },
+		Label: plot.Count,
 	}}
 	for _, r := range results {
 		p.X.Ticks = append(p.X.Ticks, float64(r.Scale.Nodes))
@@ -119,7 +122,7 @@ func (s sized) panel(conditions []condition, results []*sim.ScaleResult) plot.Pa
 	slices.Sort(p.X.Ticks)
 	p.X.Ticks = slices.Compact(p.X.Ticks)
 	for _, c := range conditions {
-		l := plot.Line{Name: c.String()}
+		l := plot.Line{Name: c.String(), Set: plot.Conditions}
 		for _, r := range results {
 			if c.of(r) {
 				l.Points = append(l.Points, plot.Point{X: float64(r.Scale.Nodes), Y: s.of(r)})

@@ -3,7 +3,6 @@ package plot
 import (
 	"math"
 	"strconv"
-	"time"
 )
 
 // Scale is how an axis spreads its values.
@@ -79,7 +78,19 @@ func (a Axis) label(v float64) string {
 
 // Seconds labels a tick that is in seconds.
 func Seconds(v float64) string {
-	return time.Duration(math.Round(v * float64(time.Second))).String()
+	if v < 1 {
+		return strconv.FormatFloat(v*1000, 'g', 4, 64) + " ms"
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64) + " s"
+}
+
+// Count labels a tick that is a whole number, with commas between thousands.
+func Count(v float64) string {
+	s := strconv.FormatFloat(math.Round(v), 'f', 0, 64)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
 
 // Percent labels a tick that is a share.

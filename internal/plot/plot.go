@@ -34,9 +34,19 @@ const (
 	Dashed               // what was expected, or another limit
 )
 
+// Set is a group of lines that are told apart by their colours, and stand in a
+// row of the legend.
+type Set uint8
+
+const (
+	Sizes Set = iota
+	Conditions
+)
+
 // Line is a series of points. Lines of one name have one colour in all panels.
 type Line struct {
 	Name   string
+	Set    Set
 	Stroke Stroke
 	Points []Point
 }
@@ -47,29 +57,38 @@ type Point struct{ X, Y float64 }
 
 // The measures of a figure, in pixels.
 const (
-	panelWidth, panelHeight = 380, 300
-	left, right             = 62, 18 // around the lines of a panel
+	panelWidth, panelHeight = 390, 300
+	left, right             = 70, 22 // around the lines of a panel
 	above, below            = 38, 48
 	headHeight              = 62
 	legendHeight            = 22 // of a row
 	fewPoints               = 20
 )
 
-// palette gives lines their colours in the order in which they come: first from
-// dark to bright, so that growing sizes read as such, then what differs from
-// these and from each other.
-var palette = []string{
-	"#414487", "#2a788e", "#22a884", "#7ad151", "#d8c51d",
-	"#7f7f7f", "#3b75c2", "#c23b75", "#e8743b", "#8c4fb5", "#8c564b", "#d62728",
+// palettes give the lines of a set their colours in the order in which they
+// come, on a light ground and on a dark one. Sizes go from dark to bright, or
+// from bright to dark, so that they read as such; conditions are two groups of
+// three that get stronger.
+var palettes = map[Set][]colour{
+	Sizes: {
+		{"#414487", "#9a93f0"}, {"#2a788e", "#5aa9dd"}, {"#1d9a73", "#35c9a0"}, {"#62b53c", "#8fdc5f"}, {"#c9a90c", "#f1d84a"},
+		{"#7f7f7f", "#a8a8a8"},
+	},
+	Conditions: {
+		{"#74b9e6", "#3f78a8"}, {"#2f7fc1", "#5aa5e0"}, {"#123f80", "#b3d9ff"},
+		{"#f5b05c", "#a8692c"}, {"#df6f1e", "#ea8a3f"}, {"#94300a", "#ffcf9e"},
+	},
 }
 
-const style = `<style>
-text { font-family: system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #24292f; font-size: 12px }
+type colour struct{ light, dark string }
+
+const style = `text { font-family: system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #24292f; font-size: 12px }
 .title { font-size: 18px; font-weight: 600 } .panel { font-size: 13px; font-weight: 600 } .note, .tick { fill: #656d76; font-size: 11px }
-.ground { fill: #ffffff } .grid { stroke: #d8dee4; stroke-width: 1 } .frame { stroke: #8c959f; stroke-width: 1; fill: none }
+.ground { fill: #ffffff } .grid { stroke: #e4e8ec; stroke-width: 1 } .frame { stroke: #8c959f; stroke-width: 1; fill: none }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round } .dashed { stroke-dasharray: 5 5; stroke-width: 1.5; opacity: .75 }
-@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .note, .tick { fill: #9198a1 } .ground { fill: #0d1117 } .grid { stroke: #2b323a } .frame { stroke: #6e7681 } }
-</style>
+`
+
+const darkStyle = `text { fill: #e6edf3 } .note, .tick { fill: #9198a1 } .ground { fill: #0d1117 } .grid { stroke: #22282f } .frame { stroke: #6e7681 }
 `
 
 // WriteSVG draws the figure.
@@ -79,11 +98,12 @@ func (f Figure) WriteSVG(w io.Writer) error {
 		columns = max(len(f.Panels), 1)
 	}
 	rows := (len(f.Panels) + columns - 1) / columns
-	d := &drawing{colours: make(map[string]string)}
+	d := &drawing{classes: make(map[string]string)}
 	legend := d.name(f.Panels, float64(columns*panelWidth))
 	width, height := columns*panelWidth, headHeight+rows*panelHeight+len(legend)*legendHeight+8
 	d.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", width, height, width, height)
-	d.printf("<title>%s</title>\n%s", html.EscapeString(f.Title), style)
+	d.printf("<title>%s</title>\n", html.EscapeString(f.Title))
+	d.style()
 	d.printf(`<rect class="ground" width="%d" height="%d"/>`+"\n", width, height)
 	d.text(20, 30, "title", "start", f.Title)
 	d.text(20, 50, "note", "start", f.Note)
@@ -101,7 +121,8 @@ func (f Figure) WriteSVG(w io.Writer) error {
 // drawing is the text of a figure as far as it is drawn.
 type drawing struct {
 	b       bytes.Buffer
-	colours map[string]string // by the name of a line
+	classes map[string]string // by the name of a line
+	colours []colour          // of the classes
 }
 
 // The measures of a legend, in pixels.
@@ -113,22 +134,40 @@ const (
 
 func legendWidth(l Line) float64 { return legendStroke + letterWidth*float64(len(l.Name)) + legendGap }
 
-// name gives every line its colour, and orders them in the rows of a legend.
+// name gives every line its class, and orders them in the rows of a legend. A
+// set begins a row.
 func (d *drawing) name(panels []Panel, width float64) (rows [][]Line) {
 	x := width
+	used := make(map[Set]int)
 	for _, p := range panels {
 		for _, l := range p.Lines {
-			if _, known := d.colours[l.Name]; known {
+			if _, known := d.classes[l.Name]; known {
 				continue
 			}
-			d.colours[l.Name] = palette[len(d.colours)%len(palette)]
-			if x += legendWidth(l); x > width {
+			palette := palettes[l.Set]
+			d.classes[l.Name] = fmt.Sprintf("c%d", len(d.colours))
+			d.colours = append(d.colours, palette[used[l.Set]%len(palette)])
+			used[l.Set]++
+			if x += legendWidth(l); x > width || used[l.Set] == 1 {
 				rows, x = append(rows, nil), legendLeft+legendWidth(l)
 			}
 			rows[len(rows)-1] = append(rows[len(rows)-1], l)
 		}
 	}
 	return rows
+}
+
+// style writes how everything looks, on a light ground and on a dark one.
+func (d *drawing) style() {
+	d.printf("<style>\n%s", style)
+	for i, c := range d.colours {
+		d.printf(".c%d { stroke: %s } .p%d { fill: %s }\n", i, c.light, i, c.light)
+	}
+	d.printf("@media (prefers-color-scheme: dark) {\n%s", darkStyle)
+	for i, c := range d.colours {
+		d.printf(".c%d { stroke: %s } .p%d { fill: %s }\n", i, c.dark, i, c.dark)
+	}
+	d.printf("}\n</style>\n")
 }
 
 func (d *drawing) printf(format string, args ...any) { fmt.Fprintf(&d.b, format, args...) }
@@ -155,7 +194,7 @@ func (d *drawing) panel(p Panel, x, y float64) {
 	d.printf(`<path class="frame" d="M%.1f %.1fV%.1fH%.1f"/>`+"\n", x0, y1, y0, x1)
 	d.text((x0+x1)/2, y0+36, "note", "middle", p.X.Name)
 	d.printf(`<text transform="translate(%.1f %.1f) rotate(-90)" class="note" text-anchor="middle">%s</text>`+"\n",
-		x+14, (y0+y1)/2, html.EscapeString(p.Y.Name))
+		x+20, (y0+y1)/2, html.EscapeString(p.Y.Name))
 	for _, l := range p.Lines {
 		d.line(l, func(q Point) (float64, float64) {
 			return x0 + p.X.place(q.X)*(x1-x0), y0 + p.Y.place(q.Y)*(y1-y0)
@@ -163,15 +202,19 @@ func (d *drawing) panel(p Panel, x, y float64) {
 	}
 }
 
+// class is those of the stroke of a line.
+func (d *drawing) class(l Line) string {
+	if l.Stroke == Dashed {
+		return "line dashed " + d.classes[l.Name]
+	}
+	return "line " + d.classes[l.Name]
+}
+
 func (d *drawing) line(l Line, place func(Point) (x, y float64)) {
 	if len(l.Points) == 0 {
 		return
 	}
-	colour, class := d.colours[l.Name], "line"
-	if l.Stroke == Dashed {
-		class = "line dashed"
-	}
-	d.printf(`<path class="%s" stroke="%s" d="`, class, colour)
+	d.printf(`<path class="%s" d="`, d.class(l))
 	for i, q := range l.Points {
 		x, y := place(q)
 		if i == 0 {
@@ -184,7 +227,7 @@ func (d *drawing) line(l Line, place func(Point) (x, y float64)) {
 	if l.Stroke == Solid && len(l.Points) <= fewPoints {
 		for _, q := range l.Points {
 			x, y := place(q)
-			d.printf(`<circle cx="%.1f" cy="%.1f" r="3.2" fill="%s"/>`+"\n", x, y, colour)
+			d.printf(`<circle class="p%s" cx="%.1f" cy="%.1f" r="3"/>`+"\n", d.classes[l.Name][1:], x, y)
 		}
 	}
 }
@@ -193,11 +236,7 @@ func (d *drawing) line(l Line, place func(Point) (x, y float64)) {
 func (d *drawing) legend(row []Line, y float64) {
 	x := float64(legendLeft)
 	for _, l := range row {
-		class := "line"
-		if l.Stroke == Dashed {
-			class = "line dashed"
-		}
-		d.printf(`<path class="%s" stroke="%s" d="M%.1f %.1fh22"/>`+"\n", class, d.colours[l.Name], x, y-4)
+		d.printf(`<path class="%s" d="M%.1f %.1fh22"/>`+"\n", d.class(l), x, y-4)
 		d.text(x+legendStroke, y, "tick", "start", l.Name)
 		x += legendWidth(l)
 	}

@@ -42,8 +42,16 @@ func TestFigureIsWellFormed(t *testing.T) {
 	if strings.Contains(s, "NaN") || strings.Contains(s, "Inf") {
 		t.Error("a coordinate is no number")
 	}
-	if n := strings.Count(s, palette[0]); n != 2+3+1 { // two paths, three dots, the legend
-		t.Errorf("the colour of the line that is in both panels occurs %d times", n)
+	if n := strings.Count(s, `"line c0"`); n != 2+1 { // two paths, the legend
+		t.Errorf("the line that is in both panels is drawn %d times", n)
+	}
+	if n := strings.Count(s, `class="p0"`); n != 3 {
+		t.Errorf("it has %d dots, want 3", n)
+	}
+	for _, c := range []string{palettes[Sizes][0].light, palettes[Sizes][0].dark} {
+		if n := strings.Count(s, c); n != 2 { // of its strokes, of its dots
+			t.Errorf("its colour %s occurs %d times, want 2", c, n)
+		}
 	}
 	if s != draw(t, example()) {
 		t.Error("drawn twice, it differs")
@@ -55,7 +63,7 @@ func TestLegendHasRows(t *testing.T) {
 	for i := range 9 {
 		f.Panels[0].Lines = append(f.Panels[0].Lines, Line{Name: strings.Repeat("x", 10+i), Points: []Point{{0, 0}}})
 	}
-	d := &drawing{colours: make(map[string]string)}
+	d := &drawing{classes: make(map[string]string)}
 	rows := d.name(f.Panels, panelWidth)
 	named := 0
 	for _, row := range rows {
@@ -71,6 +79,10 @@ func TestLegendHasRows(t *testing.T) {
 		t.Errorf("%d lines in %d rows, want 9", named, len(rows))
 	}
 	draw(t, f)
+	f.Panels[0].Lines = []Line{{Name: "a"}, {Name: "b", Set: Conditions}}
+	if rows := (&drawing{classes: make(map[string]string)}).name(f.Panels, panelWidth); len(rows) != 2 {
+		t.Errorf("two sets in %d rows of the legend, want 2", len(rows))
+	}
 }
 
 func TestPlaces(t *testing.T) {
@@ -103,9 +115,10 @@ func TestTicks(t *testing.T) {
 		{Axis{}, []string{"0"}},
 		{Axis{Max: 7}, []string{"0", "2", "4", "6"}},
 		{Axis{Max: 0.03}, []string{"0", "0.01", "0.02", "0.03"}},
-		{Axis{Scale: Logarithmic, Min: 0.0005, Max: 10, Label: Seconds}, []string{"1ms", "10ms", "100ms", "1s", "10s"}},
+		{Axis{Scale: Logarithmic, Min: 0.0005, Max: 10, Label: Seconds}, []string{"1 ms", "10 ms", "100 ms", "1 s", "10 s"}},
 		{Axis{Scale: Logarithmic, Min: 1e-7, Max: 1, Label: Powers}, []string{"1e-7", "1e-6", "1e-5", "1e-4", "1e-3", "1e-2", "1e-1", "1e0"}},
 		{Axis{Scale: Logarithmic, Min: 100, Max: 10_000}, []string{"100", "1000", "1e+04"}},
+		{Axis{Scale: Logarithmic, Min: 100, Max: 1_000_000, Label: Count}, []string{"100", "1,000", "10,000", "100,000", "1,000,000"}},
 		{Axis{Ticks: []float64{3}, Max: 10}, []string{"3"}},
 	} {
 		var got []string
