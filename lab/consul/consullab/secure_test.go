@@ -24,6 +24,14 @@ func TestAToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// An agent that refuses strangers may not have made its first token yet.
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for end := time.Now().Add(within); ; <-again.C {
+		if _, _, err = admin.ACL().TokenReadSelf(nil); err == nil || time.Now().After(end) {
+			break
+		}
+	}
 	policy, _, err := admin.ACL().PolicyCreate(&api.ACLPolicy{Name: "team", Rules: `
 		key_prefix "team/" { policy = "write" }
 		session_prefix "" { policy = "write" }`}, nil)
