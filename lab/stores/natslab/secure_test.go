@@ -65,7 +65,7 @@ func TestTLS(t *testing.T) {
 		config *tls.Config
 		why    string
 	}{
-		"of another authority":  {&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: lab.NewAuthority(t).Pool, Certificates: good.Certificates}, "certificate"},
+		"of another authority": {&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: lab.NewAuthority(t).Pool, Certificates: good.Certificates}, "certificate"},
 		// The server says what it misses and ends the connection, and the end may overtake what it says.
 		"without a certificate": {&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: by.Pool}, "nats"},
 		"that trusts nobody":    {&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool(), Certificates: good.Certificates}, "certificate"},
