@@ -26,7 +26,8 @@ func (j *judge) judgeQueues() {
 
 // bounded judges I6 after each step of a node whose queue is small: it is never
 // longer than it may be, and when it overflows every peer is to be asked. One of
-// them may be asked in that very step.
+// them may be asked in that very step. What an overflow kept from being handed on
+// is asked for, and sent again: the count of payloads (I9) ends there.
 func (j *judge) bounded(n *Node, fx *engine.Effects) {
 	most := j.d.Config.MaxFresh
 	if most == 0 {
@@ -37,7 +38,11 @@ func (j *judge) bounded(n *Node, fx *engine.Effects) {
 		j.fail("I6", n, "%d addresses wait to be pushed, %d may", s.Fresh, most)
 	}
 	for _, ev := range fx.Events {
-		if ev.Kind == engine.EventPushOverflow && s.Dirty < len(n.view)-1 {
+		if ev.Kind != engine.EventPushOverflow {
+			continue
+		}
+		j.calm.over = true
+		if s.Dirty < len(n.view)-1 {
 			j.fail("I6", n, "an overflow has marked %d of %d peers", s.Dirty, len(n.view))
 		}
 	}
