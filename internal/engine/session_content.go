@@ -27,6 +27,7 @@ const (
 
 var (
 	errTooManyCells   = errors.New("more cells than were announced")
+	errCellsMissed    = errors.New("another number of cells came than was sent")
 	errTooManyEntries = errors.New("more of a context than was announced")
 )
 

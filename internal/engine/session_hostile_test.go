@@ -95,6 +95,38 @@ func TestFramesOutOfTurnEndTheSession(t *testing.T) {
 	}
 }
 
+// TestMissedCellsKeepTheContextOut: who has not got all that SHOWN counts would
+// remember dots of cells that it does not have.
+func TestMissedCellsKeepTheContextOut(t *testing.T) {
+	n := newSyncNet(t, 2, nil)
+	n.meet()
+	n.run(time.Second)
+	x := n.nodes[0]
+	one := &wire.Cells{Cells: []*cell.Cell{n.foreign("k", "1", 0)}}
+	x.e.hasher.Seal(one.Cells[0])
+	for _, c := range []struct {
+		came []wire.Msg
+		sent uint64
+		end  SessionState
+	}{
+		{nil, 0, SessionRunning},
+		{nil, 1, SessionOver},
+		{[]wire.Msg{one}, 1, SessionRunning},
+		{[]wire.Msg{one}, 0, SessionOver},
+		{[]wire.Msg{one}, 2, SessionOver},
+		{[]wire.Msg{one, one}, 2, SessionRunning},
+	} {
+		s := newSession(x.e, x.e.sync.pinNow(n.nodes[1].e.Origin()), answering)
+		for _, m := range append(c.came, &wire.Shown{Sent: c.sent}) {
+			s.Receive(m, x.step)
+		}
+		if s.state != c.end || c.end == SessionOver && s.Err() != errCellsMissed {
+			t.Errorf("%d cells came of %d: state %v, %v", len(c.came), c.sent, s.state, s.Err())
+		}
+		x.e.sync.served = 0
+	}
+}
+
 func TestUnknownFramesAreIgnored(t *testing.T) {
 	n := newSyncNet(t, 1, nil)
 	x := n.nodes[0]

@@ -67,7 +67,7 @@ func (s *Session) onContent(m wire.Msg, step func(Input) Effects) error {
 	case *wire.Purge:
 		s.onPurge(m, step)
 	case *wire.Shown:
-		return s.onShown()
+		return s.onShown(m)
 	case *wire.Accepted:
 		return s.onAccepted(m, step)
 	case *wire.Ctx:
@@ -123,10 +123,15 @@ func (s *Session) sayShown() {
 }
 
 // onShown either ends the peer's turn, and this side shows the rest and
-// answers; or it is the answer to this side's own SHOWN.
-func (s *Session) onShown() error {
-	if s.peerShown || len(s.tree.open) > 0 {
+// answers; or it is the answer to this side's own SHOWN. The peer says how many
+// cells it has sent: a side that missed one would merge a context whose cells it
+// does not have, and that loses them.
+func (s *Session) onShown(m *wire.Shown) error {
+	switch {
+	case s.peerShown || len(s.tree.open) > 0:
 		return errProtocol // it was told that something is open here
+	case m.Sent != s.offered:
+		return errCellsMissed
 	}
 	s.peerShown = true
 	if !s.shown {

@@ -16,9 +16,12 @@ const idleDeadline = 10 * time.Second
 // stream is one reliable, ordered connection, as TCP would be: it delivers
 // everything in order, or breaks.
 type stream struct {
-	w      *World
-	ends   [2]*end // the dialler first
-	broken bool
+	w    *World
+	ends [2]*end // the dialler first
+	// stalled: a frame met a closed link. What was sent after it arrives no
+	// sooner than it does, also when the link is open again: not before the stream breaks.
+	stalled bool
+	broken  bool
 }
 
 // end is one side of a stream.
@@ -90,7 +93,7 @@ func (s *stream) send(from int, msgs []wire.Msg) {
 // arrive hands the next frame to one end.
 func (s *stream) arrive(at int, b []byte) {
 	e, from := s.ends[at], s.ends[1-at]
-	if s.broken || e.done {
+	if s.broken || s.stalled || e.done {
 		return
 	}
 	if !e.alive() || !from.alive() && at == 0 {
@@ -98,6 +101,7 @@ func (s *stream) arrive(at int, b []byte) {
 		return
 	}
 	if !s.w.Links.open(from.node.Index, e.node.Index) || !s.w.Links.open(e.node.Index, from.node.Index) {
+		s.stalled = true
 		s.w.Counts.Fault("stream stalled")
 		s.w.After(cmp.Or(s.w.Config.SessionIdle, idleDeadline), s.abort)
 		return
