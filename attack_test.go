@@ -53,7 +53,7 @@ func TestStreamOfALaterVersionIsRefusedByName(t *testing.T) {
 	if m, is := f.Msg.(*wire.Err); !is || m.Code != wire.CodeVersion || m.Text != "this node speaks version 1 of the protocol" {
 		t.Errorf("answered %+v, want the version that is spoken", f.Msg)
 	}
-	eventually(t, "the frame is counted", func() bool { return n.Stats().Malformed == 1 })
+	eventually(t, "the frame is counted", func() bool { return n.Stats().MalformedBy["version"] == 1 })
 }
 
 // TestClaimedLengthsTakeNoRoom opens streams that announce the largest frame and

@@ -124,8 +124,11 @@ func (n *Node) drain() {
 		n.counts.packetsIn.Add(1)
 		n.counts.bytesIn.Add(uint64(len(raw)))
 		f, err := n.codec.Parse(raw)
+		if err == nil && f.Stream {
+			err = errFrame
+		}
 		switch {
-		case err == nil && !f.Stream:
+		case err == nil:
 			n.early.keep(f, n.dir.Load())
 			if !b.add(f) {
 				n.stepBatch(&b)
@@ -136,7 +139,7 @@ func (n *Node) drain() {
 			n.step(engine.Damaged{From: senderOf(raw), Why: "garbled packet"})
 			fallthrough
 		default:
-			n.counts.malformed.Add(1)
+			n.counts.malformed.add(reasonOf(err))
 			n.log.Debug("malformed packet", "bytes", len(raw), "err", err)
 		}
 		if n.ctx.Err() != nil {

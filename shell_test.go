@@ -84,9 +84,10 @@ func TestDroppedAndGarbledPacketsAreCounted(t *testing.T) {
 	n.inbox.put(frameOf(1, 30))
 	n.inbox.limit = maxInbox
 	n.inbox.put(frameOf(1, 30))
-	eventually(t, "one dropped and one malformed frame are counted", func() bool {
+	n.inbox.put(framed(t, n, &wire.Done{})[4:]) // of a stream, in a packet
+	eventually(t, "one dropped and two malformed frames are counted", func() bool {
 		s := n.Stats()
-		return s.Dropped == 1 && s.Malformed == 1
+		return s.Dropped == 1 && s.Malformed == 2 && s.MalformedBy["magic"] == 1 && s.MalformedBy["out_of_place"] == 1
 	})
 }
 

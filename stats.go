@@ -2,6 +2,7 @@ package starling
 
 import (
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,7 @@ type Stats struct {
 	BytesIn    uint64 `json:"bytes_in"`
 	PacketsOut uint64 `json:"packets_out"`
 	BytesOut   uint64 `json:"bytes_out"`
-	Malformed  uint64 `json:"malformed"`  // frames that were none
+	Malformed  uint64 `json:"malformed"`  // frames that were none, or stood where they must not; by reason in MalformedBy
 	Dropped    uint64 `json:"dropped"`    // frames that found the inbox full; a session repairs that
 	Unsendable uint64 `json:"unsendable"` // packets to members that were gone
 	Refused    uint64 `json:"refused"`    // streams that did not say what they are, or were too many
@@ -37,20 +38,51 @@ type Stats struct {
 	Foreign  []Foreign         `json:"foreign"`  // other clusters that were refused
 	Namesake string            `json:"namesake"` // the address of another live member that has this node's name
 	Uptime   time.Duration     `json:"uptime"`
+
+	// MalformedBy has a few short and lasting names: "crc" is a bad network,
+	// "version" a member that is newer, most others a member that is wrong.
+	MalformedBy map[string]uint64 `json:"malformed_by"`
 }
 
 // counts is what the shell counts.
 type counts struct {
 	packetsIn, packetsOut atomic.Uint64
 	bytesIn, bytesOut     atomic.Uint64
-	malformed, unsendable atomic.Uint64
-	sessions              atomic.Uint64
+	unsendable, sessions  atomic.Uint64
+	malformed             reasons
 
 	left   atomic.Bool // Leave has flushed
 	unsent atomic.Uint64
 
 	scribbled atomic.Uint64 // by callers, into shared values: one per key
 	told      atomic.Bool   // of the first of them
+}
+
+// reasons counts what is refused, by why. It is for what is rare.
+type reasons struct {
+	mu sync.Mutex // guards by
+	by map[string]uint64
+}
+
+func (r *reasons) add(why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.by == nil {
+		r.by = make(map[string]uint64)
+	}
+	r.by[why]++
+}
+
+// counted returns a copy, never nil, and the sum.
+func (r *reasons) counted() (by map[string]uint64, sum uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	by = make(map[string]uint64, len(r.by))
+	for why, n := range r.by {
+		by[why] = n
+		sum += n
+	}
+	return by, sum
 }
 
 // committed counts a write that nobody will hear of. The first is logged.
@@ -75,10 +107,11 @@ func (n *Node) Stats() Stats {
 		Keys:  e.Live, Cells: e.Cells, Origins: e.Origins, Spans: e.Spans, Fresh: e.Fresh, Pending: e.Pending,
 		PacketsIn: c.packetsIn.Load(), BytesIn: c.bytesIn.Load(),
 		PacketsOut: c.packetsOut.Load(), BytesOut: c.bytesOut.Load(),
-		Malformed: c.malformed.Load(), Dropped: n.inbox.lost(), Unsendable: c.unsendable.Load(),
+		Dropped: n.inbox.lost(), Unsendable: c.unsendable.Load(),
 		Refused: n.group.Refused(), Unsent: c.unsent.Load(), Scribbled: c.scribbled.Load(), Sessions: c.sessions.Load(),
 		Events: make(map[string]uint64), Uptime: time.Since(n.began),
 	}
+	s.MalformedBy, s.Malformed = c.malformed.counted()
 	s.Namesake, _ = n.life.namesake(namesakeShown)
 	for kind, count := range e.Events {
 		if count > 0 {

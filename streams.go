@@ -32,6 +32,14 @@ const (
 // errFrame is a frame that does not belong where it came.
 var errFrame = errors.New("frame out of place")
 
+// reasonOf is why a frame was refused, as it is counted.
+func reasonOf(err error) string {
+	if errors.Is(err, errFrame) {
+		return "out_of_place"
+	}
+	return wire.Reason(err)
+}
+
 // errForeign is that another cluster has the address by now.
 var errForeign = errors.New("another cluster answered")
 
@@ -74,7 +82,7 @@ func (s *stream) read(limit time.Duration) (wire.Frame, error) {
 		err = errFrame
 	}
 	if err != nil {
-		s.n.counts.malformed.Add(1)
+		s.n.counts.malformed.add(reasonOf(err))
 	}
 	return f, err
 }
