@@ -236,3 +236,28 @@ func steps(all []step) iter.Seq2[kv.Event, error] {
 		}
 	}
 }
+
+// TestBadKeysAreRememberedWithinABound: of 4,096 keys that do not decode each
+// version is counted once, however often it is told. More are not remembered.
+func TestBadKeysAreRememberedWithinABound(t *testing.T) {
+	for _, tt := range []struct {
+		keys int
+		want uint64 // counted of what is told twice
+	}{
+		{4096, 4096},
+		{2 * 4096, 4 * 4096},
+	} {
+		var all []step
+		for i := range tt.keys {
+			ev := kv.Event{Kind: kv.Put, Entry: kv.Entry{Key: fmt.Sprint(i), Version: "1"}}
+			all = append(all, step{ev, kv.ErrDecode})
+		}
+		var k kv.Kit
+		for range 2 {
+			k.TellPrefix("", steps(all), func(string, any) bool { return true })
+		}
+		if got := k.Stats().DecodeErrors; got != tt.want {
+			t.Errorf("of %d keys, told twice, counted %d, want %d", tt.keys, got, tt.want)
+		}
+	}
+}

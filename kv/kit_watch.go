@@ -93,7 +93,7 @@ func (k *Kit) ended(key string, err error) {
 func (k *Kit) undecodable(ev Event, err error) {
 	k.mu.Lock()
 	last, known := k.bad[ev.Key]
-	if k.bad == nil || len(k.bad) >= maxBad {
+	if k.bad == nil || !known && len(k.bad) >= maxBad {
 		k.bad = make(map[string]string)
 	}
 	k.bad[ev.Key] = ev.Version
