@@ -1,11 +1,11 @@
 package ours
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/starlingkv/starling/crdt"
 	"github.com/starlingkv/starling/lab/dskit/bench"
@@ -39,7 +39,8 @@ func (c instances) Decode(b []byte) (any, error) {
 
 // Parts is part of crdt.Parted.
 func (instances) Parts(in bench.Instance) ([][]byte, error) {
-	cold := append([]byte(in.Addr+"\n"+in.Zone), '\n')
+	cold := make([]byte, 0, len(in.Addr)+len(in.Zone)+2+4*len(in.Tokens))
+	cold = append(append(append(append(cold, in.Addr...), '\n'), in.Zone...), '\n')
 	for _, t := range in.Tokens {
 		cold = binary.BigEndian.AppendUint32(cold, t)
 	}
@@ -56,14 +57,14 @@ func (instances) Join(parts [][]byte) (in bench.Instance, err error) {
 	if parts[1] == nil {
 		return in, nil
 	}
-	addr, rest, ok := strings.Cut(string(parts[1]), "\n")
-	zone, toks, ok2 := strings.Cut(rest, "\n")
+	addr, rest, ok := bytes.Cut(parts[1], []byte{'\n'})
+	zone, toks, ok2 := bytes.Cut(rest, []byte{'\n'})
 	if !ok || !ok2 || len(toks)%4 != 0 {
 		return in, errRow
 	}
-	in.Addr, in.Zone, in.Tokens = addr, zone, make([]uint32, len(toks)/4)
+	in.Addr, in.Zone, in.Tokens = string(addr), string(zone), make([]uint32, len(toks)/4)
 	for i := range in.Tokens {
-		in.Tokens[i] = binary.BigEndian.Uint32([]byte(toks[4*i : 4*i+4]))
+		in.Tokens[i] = binary.BigEndian.Uint32(toks[4*i:])
 	}
 	return in, nil
 }
