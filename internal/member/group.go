@@ -112,7 +112,7 @@ func Open(cfg Config) (*Group, error) {
 	}
 	g.transport = &transport{
 		sock: sock, label: cfg.Cluster, advertise: advertise, onPacket: cfg.OnPacket, onStream: cfg.OnStream,
-		refusal: cfg.Refusal, foreign: newForeigners(cfg.Cluster, cfg.Log),
+		refusal: cfg.Refusal, foreign: newForeigners(cfg.Cluster, cfg.Log), slots: slots{member: g.view.livesAt},
 	}
 	if g.transport.head, err = memberlist.AddLabelHeaderToPacket(nil, cfg.Cluster); err != nil {
 		_ = sock.Close()

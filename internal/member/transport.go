@@ -19,8 +19,6 @@ import (
 const (
 	// greetTimeout is how long an accepted stream may take to say what it is.
 	greetTimeout = 2 * time.Second
-	// maxAccepted bounds the accepted streams that are open at once.
-	maxAccepted = 512
 	// maxPacket is the largest packet there is.
 	maxPacket = 64 << 10
 	// labelMagic begins the label header of memberlist's packets and streams.
@@ -48,7 +46,7 @@ type transport struct {
 
 	packets chan *memberlist.Packet
 	streams chan net.Conn
-	slots   chan struct{} // one per accepted stream that is open
+	slots   slots
 	conns   conns
 	hushed  atomic.Bool
 	refused atomic.Uint64 // streams that had no slot or did not say what they are
@@ -64,7 +62,6 @@ var _ memberlist.NodeAwareTransport = (*transport)(nil)
 func (t *transport) run() {
 	t.packets = make(chan *memberlist.Packet, packetBacklog)
 	t.streams = make(chan net.Conn)
-	t.slots = make(chan struct{}, maxAccepted)
 	t.dials, t.end = context.WithCancel(context.Background())
 	t.wg.Go(t.readPackets)
 	t.wg.Go(t.accept)
@@ -147,14 +144,14 @@ func (t *transport) accept() {
 			}
 			continue
 		}
-		select {
-		case t.slots <- struct{}{}:
-			tracked := t.conns.track(c, func() { <-t.slots })
-			t.wg.Go(func() { t.serve(tracked) })
-		default:
+		release := t.slots.take(remote(c).Addr().Unmap())
+		if release == nil {
 			t.refused.Add(1)
 			_ = c.Close()
+			continue
 		}
+		tracked := t.conns.track(c, release)
+		t.wg.Go(func() { t.serve(tracked) })
 	}
 }
 

@@ -63,11 +63,14 @@ const (
 type view struct {
 	changed func()
 
-	mu  sync.Mutex // guards all
-	all map[string]Member
+	mu    sync.Mutex // guards what follows
+	all   map[string]Member
+	hosts map[netip.Addr]int // how many of all are alive there
 }
 
-func newView(changed func()) *view { return &view{changed: changed, all: make(map[string]Member)} }
+func newView(changed func()) *view {
+	return &view{changed: changed, all: make(map[string]Member), hosts: make(map[netip.Addr]int)}
+}
 
 var _ memberlist.EventDelegate = (*view)(nil)
 
@@ -96,12 +99,28 @@ func (v *view) note(n *memberlist.Node, s State) {
 	}
 	m.Meta, _ = wire.ParseMeta(n.Meta) // what is none of ours is simply not native
 	v.mu.Lock()
-	if old, found := v.all[m.Name]; found && old.State == s {
+	old, found := v.all[m.Name]
+	if found && old.State == s {
 		m.Since = old.Since
 	}
 	v.all[m.Name] = m
+	if found && old.State == Alive {
+		if v.hosts[old.Addr.Addr()]--; v.hosts[old.Addr.Addr()] == 0 {
+			delete(v.hosts, old.Addr.Addr())
+		}
+	}
+	if s == Alive {
+		v.hosts[m.Addr.Addr()]++
+	}
 	v.mu.Unlock()
 	v.changed()
+}
+
+// livesAt reports whether a member is alive at an address.
+func (v *view) livesAt(a netip.Addr) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.hosts[a] > 0
 }
 
 // list returns the members by name, and forgets those long gone.
