@@ -200,7 +200,8 @@ func (k *mapKind[V]) Plan(in Intent) (Plan, error) {
 	}
 	if len(changes) == 1 { // a heartbeat
 		for field, e := range changes {
-			return p.Plan, p.field(field, e)
+			err := p.field(field, e) // it makes the Plan: a return may look at that first
+			return p.Plan, err
 		}
 	}
 	for _, field := range slices.Sorted(maps.Keys(changes)) {
