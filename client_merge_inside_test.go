@@ -32,7 +32,7 @@ func TestSightFindsOwnWrites(t *testing.T) {
 		{"another's over own, since", cell.Spec{Ver: cell.Ver{O: 8, N: 5}, Prev: []cell.Run{{O: 7, From: 2, Len: 4}}}, nil, true},
 		{"another's beside own, since", cell.Spec{Ver: cell.Ver{O: 8, N: 5}}, []cell.Run{{O: 9, From: 5, Len: 1}, {O: 7, From: 5, Len: 1}}, true},
 	} {
-		if got := s.wrote(&cell.Stored{Cell: cell.New(c.spec), Under: c.down}); got != c.want {
+		if got := s.wrote(cell.New(c.spec).Keep().Over(c.down)); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}

@@ -61,7 +61,7 @@ func (s sight) wrote(c *cell.Stored) bool {
 	if d.O == s.self && d.N > s.until {
 		return true
 	}
-	for _, runs := range [][]cell.Run{c.PrevRuns(), c.Under} {
+	for _, runs := range [][]cell.Run{c.PrevRuns(), c.Under()} {
 		for _, r := range runs {
 			if r.O == s.self && r.From+r.Len-1 > s.until {
 				return true

@@ -24,37 +24,53 @@ type Spec struct {
 	Ext     []byte // optional data as it came, its flag byte first
 }
 
-// Cell is one immutable cell. Nothing it refers to may be written to. Its rare
-// parts are read through methods; they stand apart to keep the others small.
+// Cell is one immutable cell. Nothing it refers to may be written to. What only
+// some have is read through methods; it stands apart to keep the others small.
+// What a join looks at stands in front, so that it waits for little memory.
 type Cell struct {
-	Addr  Addr
-	Ver   Ver
+	Addr    Addr
+	Ver     Ver
+	hash    [16]byte
+	Class   byte // that of Addr
+	Tomb    bool
+	prevCut bool
+	kept    atomic.Bool // room is taken
+
+	prev *[]Run  // nil: it names none
+	rare *rare   // nil: it has none of it
+	room *Stored // for the first that keeps it
+	memo atomic.Pointer[any]
+
 	Codec string
 	Body  []byte
-	Class byte // that of Addr
-	Tomb  bool
-
-	ext  *ext
-	hash [16]byte
-	memo atomic.Pointer[any]
 }
 
-type ext struct {
+// rare is what few cells have.
+type rare struct {
 	ord, born hlc.Time
 	by        Dot
 	exp       int64
-	prev      []Run
 	bytes     []byte
-	prevCut   bool
 }
 
-// rareCell is a cell and its rare parts in one allocation. Nearly all that
-// replace something name one run.
-type rareCell struct {
-	Cell
-	rare ext
-	run  [1]Run
-}
+// A cell lies in one piece of memory with the Stored that will hold it, and with
+// what else it has: who looks at one looks at the others, and they go together.
+type (
+	plainCell struct {
+		stored Stored
+		Cell
+	}
+	// overCell has a Prev. Nearly all that replace something name one run.
+	overCell struct {
+		plainCell
+		prev []Run
+		run  [1]Run
+	}
+	rareCell struct {
+		overCell
+		rare rare
+	}
+)
 
 // New makes a cell, which has yet to be sealed. It keeps s.Body and s.Ext as
 // they are, and s.Prev if that is more than one run. What only repeats the
@@ -70,38 +86,51 @@ func New(s Spec) *Cell {
 	if s.Born == s.Ord || s.Ord == 0 && s.Born == s.Ver.T {
 		s.Born = 0
 	}
-	rare := s.Ord != 0 || s.Born != 0 || !s.By.IsZero() || s.Exp != 0 ||
-		len(s.Prev) > 0 || s.PrevCut || len(s.Ext) > 0
-	if !rare {
-		c := &Cell{}
+	if s.Ord != 0 || s.Born != 0 || !s.By.IsZero() || s.Exp != 0 || len(s.Ext) > 0 {
+		c := &rareCell{rare: rare{ord: s.Ord, born: s.Born, by: s.By, exp: s.Exp, bytes: s.Ext}}
 		c.set(&s)
-		return c
+		c.Cell.rare = &c.rare
+		return &c.Cell
 	}
-	r := &rareCell{rare: ext{
-		ord: s.Ord, born: s.Born, by: s.By, exp: s.Exp,
-		prev: s.Prev, prevCut: s.PrevCut, bytes: s.Ext,
-	}}
-	if len(s.Prev) == 1 {
-		r.run[0] = s.Prev[0]
-		r.rare.prev = r.run[:]
+	if len(s.Prev) > 0 {
+		c := &overCell{}
+		c.set(&s)
+		return &c.Cell
 	}
-	r.set(&s)
-	r.ext = &r.rare
-	return &r.Cell
+	c := &plainCell{}
+	c.set(&s)
+	return &c.Cell
 }
 
 // set takes the parts that every cell has.
-func (c *Cell) set(s *Spec) {
+func (c *plainCell) set(s *Spec) {
 	c.Addr, c.Ver, c.Codec, c.Body = s.Addr, s.Ver, s.Codec, s.Body
-	c.Class, c.Tomb = s.Addr.Class(), s.Tomb
+	c.Class, c.Tomb, c.prevCut = s.Addr.Class(), s.Tomb, s.PrevCut
+	c.room = &c.stored
+}
+
+func (c *overCell) set(s *Spec) {
+	c.plainCell.set(s)
+	switch len(s.Prev) {
+	case 0:
+		return
+	case 1:
+		c.run[0] = s.Prev[0]
+		c.prev = c.run[:]
+	default:
+		c.prev = s.Prev
+	}
+	c.Cell.prev = &c.prev
 }
 
 // Spec is what c is made of, in canonical form.
 func (c *Cell) Spec() Spec {
-	s := Spec{Addr: c.Addr, Ver: c.Ver, Codec: c.Codec, Tomb: c.Tomb, Body: c.Body}
-	if e := c.ext; e != nil {
-		s.Ord, s.By, s.Born, s.Exp = e.ord, e.by, e.born, e.exp
-		s.Prev, s.PrevCut, s.Ext = e.prev, e.prevCut, e.bytes
+	s := Spec{
+		Addr: c.Addr, Ver: c.Ver, Codec: c.Codec, Tomb: c.Tomb, Body: c.Body,
+		Prev: c.PrevRuns(), PrevCut: c.prevCut,
+	}
+	if r := c.rare; r != nil {
+		s.Ord, s.By, s.Born, s.Exp, s.Ext = r.ord, r.by, r.born, r.exp, r.bytes
 	}
 	return s
 }
@@ -116,26 +145,26 @@ func (c *Cell) Dot() Dot {
 
 // OrdT is the place of c in the order of its address.
 func (c *Cell) OrdT() hlc.Time {
-	if c.ext == nil || c.ext.ord == 0 {
+	if c.rare == nil || c.rare.ord == 0 {
 		return c.Ver.T
 	}
-	return c.ext.ord
+	return c.rare.ord
 }
 
 // ByDot is the dot of c if it is not that of Ver, else zero.
 func (c *Cell) ByDot() Dot {
-	if c.ext == nil {
+	if c.rare == nil {
 		return Dot{}
 	}
-	return c.ext.by
+	return c.rare.by
 }
 
 // BornT is since when c counts if not since OrdT, else zero.
 func (c *Cell) BornT() hlc.Time {
-	if c.ext == nil {
+	if c.rare == nil {
 		return 0
 	}
-	return c.ext.born
+	return c.rare.born
 }
 
 // Highest is the highest time that c carries: what replaces c must be above it.
@@ -143,30 +172,30 @@ func (c *Cell) Highest() hlc.Time { return max(c.Ver.T, c.OrdT(), c.BornT()) }
 
 // ExpMS is the unix milliseconds at which c expires, 0 if never.
 func (c *Cell) ExpMS() int64 {
-	if c.ext == nil {
+	if c.rare == nil {
 		return 0
 	}
-	return c.ext.exp
+	return c.rare.exp
 }
 
 // PrevRuns is the dots that c replaced, newest first. It is shared: do not
 // write into it.
 func (c *Cell) PrevRuns() []Run {
-	if c.ext == nil {
+	if c.prev == nil {
 		return nil
 	}
-	return c.ext.prev
+	return *c.prev
 }
 
 // PrevWasCut reports that c replaced more than PrevRuns names.
-func (c *Cell) PrevWasCut() bool { return c.ext != nil && c.ext.prevCut }
+func (c *Cell) PrevWasCut() bool { return c.prevCut }
 
 // ExtBytes is the optional data of c as it came, its flag byte first.
 func (c *Cell) ExtBytes() []byte {
-	if c.ext == nil {
+	if c.rare == nil {
 		return nil
 	}
-	return c.ext.bytes
+	return c.rare.bytes
 }
 
 // IsFloor reports that c says that its key was deleted.

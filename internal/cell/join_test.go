@@ -165,7 +165,7 @@ func TestLive(t *testing.T) {
 // One cell has one form, however it was written down.
 func TestNewIsCanonical(t *testing.T) {
 	long := New(Spec{Addr: At("k", "c"), Ver: Ver{T: 5, O: 6, N: 7}, Ord: 5, By: Dot{6, 7}, Born: 5})
-	if long.ext != nil {
+	if long.rare != nil {
 		t.Errorf("what says nothing was kept: %+v", long.Spec())
 	}
 	born := New(Spec{Addr: At("k", "c"), Ver: Ver{T: 5}, Ord: 4, Born: 4})

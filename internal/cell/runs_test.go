@@ -107,10 +107,8 @@ func TestHotKeyIsOneRun(t *testing.T) {
 }
 
 func TestReplaced(t *testing.T) {
-	s := &Stored{
-		Cell:  New(Spec{Addr: At("k", "e"), Ver: Ver{T: 1, O: 7, N: 5}, By: Dot{8, 2}, Prev: []Run{{7, 1, 2}}, PrevCut: true}),
-		Under: []Run{{9, 1, 1}},
-	}
+	over := New(Spec{Addr: At("k", "e"), Ver: Ver{T: 1, O: 7, N: 5}, By: Dot{8, 2}, Prev: []Run{{7, 1, 2}}, PrevCut: true})
+	s := over.Keep().Over([]Run{{9, 1, 1}})
 	prev, cut := s.Replaced()
 	if want := []Run{{8, 2, 1}, {9, 1, 1}, {7, 1, 2}}; !slices.Equal(prev, want) || !cut {
 		t.Errorf("got %v, %v, want %v and the cut passed on", prev, cut, want)

@@ -12,8 +12,37 @@ type Stored struct {
 	*Cell
 	Rev     uint64 // revision of the node at which the cell came in
 	Applied int64  // monotonic nanoseconds of the process at which it came in
-	Under   []Run  // dots that a join put below the cell and that its Prev does not name, newest first
+	under   *[]Run // nil: none
 	Hidden  bool   // it has expired here: readers do not see it any more
+}
+
+// Keep returns a Stored of c: the first time the one for which New has made
+// room. It may be called at any time by anybody.
+func (c *Cell) Keep() *Stored {
+	s := c.room
+	if !c.kept.CompareAndSwap(false, true) {
+		s = &Stored{}
+	}
+	s.Cell = c
+	return s
+}
+
+// Over returns s with other dots below it.
+func (s Stored) Over(under []Run) *Stored {
+	s.under = nil
+	if len(under) > 0 {
+		s.under = &under
+	}
+	return &s
+}
+
+// Under is the dots that a join put below the cell and that its Prev does not
+// name, newest first. It is shared: do not write into it.
+func (s *Stored) Under() []Run {
+	if s.under == nil {
+		return nil
+	}
+	return *s.under
 }
 
 // Key is the address as the tree knows it.
@@ -37,7 +66,7 @@ func (s *Stored) Visible() bool { return s.valued() && !s.Hidden }
 // Replaced is what a write over the cell names as its Prev, and whether that
 // had to be cut.
 func (s *Stored) Replaced() (prev []Run, cut bool) {
-	prev, cut = MergePrev(s.Dot(), s.Under, s.PrevRuns())
+	prev, cut = MergePrev(s.Dot(), s.Under(), s.PrevRuns())
 	return prev, cut || s.PrevWasCut()
 }
 

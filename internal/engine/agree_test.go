@@ -173,7 +173,7 @@ func TestAgreementIsNotClaimedOverAPlantedDivergence(t *testing.T) {
 	bad := cell.New(spec)
 	x.e.hasher.Seal(bad)
 	x.e.begin(x.reading())
-	x.e.put(&cell.Stored{Cell: bad})
+	x.e.put(bad.Keep())
 	x.perform(x.e.end())
 	n.now += time.Minute
 	n.quiet()

@@ -169,7 +169,7 @@ func TestRemoteCellAllocates(t *testing.T) {
 	for _, tc := range []struct {
 		cells int
 		most  float64
-	}{{1, 36}, {20, 11.5}} {
+	}{{1, 34}, {20, 10}} {
 		n := newBenchNode(t, 10_000)
 		const packets = 200
 		var raw [][]byte

@@ -80,7 +80,7 @@ func TestExpiryKeepsWhatTheSameStepDisplaced(t *testing.T) {
 	if b.told(EventExpired) != 1 {
 		t.Fatal("the value did not expire in the Step")
 	}
-	if s, _ := b.e.Root().Tree.Get(string(cell.At("k", "r"))); !cell.Contains(s.Under, older.Dot()) {
+	if s, _ := b.e.Root().Tree.Get(string(cell.At("k", "r"))); !cell.Contains(s.Under(), older.Dot()) {
 		t.Fatal("what was displaced in the Step of the expiry is forgotten: a delete will not name it")
 	}
 }

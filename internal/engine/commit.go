@@ -159,7 +159,7 @@ func (e *Engine) commitCell(w Write, t hlc.Time) {
 	if cur != nil {
 		e.outlived(cur.Dot(), t)
 	}
-	e.put(&cell.Stored{Cell: c})
+	e.put(c.Keep())
 	if c.IsFloor() {
 		e.sweep(c)
 	}

@@ -135,7 +135,7 @@ func TestFloorRemovesEveryClassAndBuriesLateComers(t *testing.T) {
 	if !b.e.Root().Ctx.Has(late.Dot()) {
 		t.Error("the dot of a cell that was dead when it came is not remembered")
 	}
-	if got := b.e.at(cell.FloorOf("k")); !cell.Contains(got.Under, late.Dot()) {
+	if got := b.e.at(cell.FloorOf("k")); !cell.Contains(got.Under(), late.Dot()) {
 		t.Error("the Floor does not know that it displaced the late cell")
 	}
 }
@@ -157,7 +157,7 @@ func TestDeleterNamesWhatAJoinDisplaced(t *testing.T) {
 	d := newBench(t, 4, nil)
 	d.join(winner) // it never saw the loser, but who deletes after it must know of it
 	d.join(loser)
-	if got := d.e.at(winner.Addr); !cell.Contains(got.Under, loser.Dot()) {
+	if got := d.e.at(winner.Addr); !cell.Contains(got.Under(), loser.Dot()) {
 		t.Error("a cell that came and lost is not kept as displaced")
 	}
 }

@@ -46,7 +46,7 @@ func (x *solo) serve(d Dial, cells ...*cell.Cell) {
 	e := New(Config{Cluster: "test", Name: "server", Origin: d.To, Rand: newRand(1), Alone: true})
 	e.begin(x.reading())
 	for _, c := range cells {
-		e.put(&cell.Stored{Cell: c})
+		e.put(c.Keep())
 	}
 	e.end()
 	for m := range ServeFetch(e.Root(), d.Fetch) {

@@ -29,7 +29,7 @@ func newPair(t *testing.T, a, b []*cell.Cell) *pair {
 	for i, cells := range [][]*cell.Cell{a, b} {
 		ed := p.trees[i].Edit()
 		for _, c := range cells {
-			ed.Put(&cell.Stored{Cell: c})
+			ed.Put(c.Keep())
 		}
 		p.trees[i] = ed.Tree()
 		p.outs[i] = &outbox{}

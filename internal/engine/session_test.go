@@ -274,7 +274,7 @@ func TestSessionOfManyLegs(t *testing.T) {
 				c := cellAt(fmt.Sprintf("%08d", k), uint64(k+1), "x")
 				x.e.hasher.Seal(c)
 				x.e.enter(c)
-				x.e.put(&cell.Stored{Cell: c})
+				x.e.put(c.Keep())
 			}
 		}
 		x.perform(x.e.end())

@@ -172,15 +172,15 @@ func (e *Engine) receiveClock(c *cell.Cell) {
 // replace stores c where cur stood. What it displaces without having seen it
 // is kept beside it, so that a later delete knows all that this node knew.
 func (e *Engine) replace(cur *cell.Stored, c *cell.Cell) {
-	var under []cell.Run
+	s := c.Keep()
 	if cur != nil {
 		e.outlived(cur.Dot(), c.Ver.T)
 		e.tellConflict(cur, c)
-		if len(cur.Under) > 0 || !cell.Contains(c.PrevRuns(), cur.Dot()) { // else it has seen all
-			under = e.below(c, []cell.Run{cell.RunOf(cur.Dot())}, cur.Under)
+		if len(cur.Under()) > 0 || !cell.Contains(c.PrevRuns(), cur.Dot()) { // else it has seen all
+			s = s.Over(e.below(c, []cell.Run{cell.RunOf(cur.Dot())}, cur.Under()))
 		}
 	}
-	e.put(&cell.Stored{Cell: c, Under: under})
+	e.put(s)
 	if c.IsFloor() {
 		e.sweep(c)
 	}
@@ -199,9 +199,7 @@ func (e *Engine) displaceRuns(a cell.Addr, runs []cell.Run) {
 	if s == nil {
 		return
 	}
-	n := *s
-	n.Under = e.below(s.Cell, runs, s.Under)
-	e.store(&n)
+	e.store(s.Over(e.below(s.Cell, runs, s.Under())))
 }
 
 // store puts s into the tree, where it replaces old.

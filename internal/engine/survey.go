@@ -70,7 +70,7 @@ func runsOver(cells []*cell.Stored, known []cell.Run, chain []*cell.Stored) (run
 	}
 	m.Add(known...)
 	for _, s := range chain {
-		m.Add(s.Under...)
+		m.Add(s.Under()...)
 		m.Add(s.PrevRuns()...)
 		cut = cut || s.PrevWasCut()
 	}

@@ -72,7 +72,7 @@ func (e *Engine) bookCells(floor *cell.Cell, cells []*cell.Stored) {
 		if !cell.Contains(floor.PrevRuns(), s.Dot()) {
 			under.Add(cell.RunOf(s.Dot()))
 		}
-		under.Add(s.Under...)
+		under.Add(s.Under()...)
 		if e.at(s.Addr) == nil { // else a later write has seen to it
 			e.push.digests.replaced(s.Addr)
 			e.graves.remove(s.Addr)

@@ -27,7 +27,7 @@ func manyFields(n int, writer *bench, others ...*bench) {
 func books(b *bench) string {
 	floor := b.e.at(cell.FloorOf("k"))
 	en, _ := b.e.Root().Ctx.Entry(1)
-	return fmt.Sprint(b.e.stored, len(b.e.graves.at), floor.Under, en.LastT)
+	return fmt.Sprint(b.e.stored, len(b.e.graves.at), floor.Under(), en.LastT)
 }
 
 // TestDeleteOfAManyCelledKeyIsBookedInPieces deletes a key whose books take many
@@ -80,7 +80,7 @@ func TestDeleteOfAManyCelledKeyIsBookedInPieces(t *testing.T) {
 		t.Errorf("what fell is remembered from %v on, want from the delete at %v on", en.LastT, floor.Ver.T)
 	}
 	for _, d := range []cell.Dot{loser.Dot(), unseen.Dot(), mortal.Dot()} {
-		if !cell.Contains(pieces.e.at(floor.Addr).Under, d) {
+		if !cell.Contains(pieces.e.at(floor.Addr).Under(), d) {
 			t.Errorf("the Floor does not know that it displaced %v", d)
 		}
 	}

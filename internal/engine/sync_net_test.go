@@ -372,6 +372,6 @@ func (n *syncNet) foreign(key, v string, at time.Duration) *cell.Cell {
 func (x *syncNode) hold(c *cell.Cell) {
 	x.e.begin(x.reading())
 	x.e.enter(c)
-	x.e.put(&cell.Stored{Cell: c})
+	x.e.put(c.Keep())
 	x.perform(x.e.end())
 }
