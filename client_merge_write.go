@@ -28,8 +28,8 @@ func (m *merger) see(key string) sight {
 	m.node.mu.Lock()
 	s := sight{root: m.node.engine.Root(), key: key, self: m.node.engine.Origin()}
 	m.node.mu.Unlock()
-	if e, ok := s.root.Ctx.Entry(s.self); ok && len(e.Spans) > 0 {
-		last := e.Spans[len(e.Spans)-1]
+	if seen, _ := s.root.Ctx.Seen(s.self); len(seen) > 0 {
+		last := seen[len(seen)-1]
 		s.until = last.From + last.Len - 1
 	}
 	return s

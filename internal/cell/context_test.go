@@ -207,7 +207,7 @@ func TestNoChangeKeepsTheVersion(t *testing.T) {
 	e.AddRun(Run{1, 5, 10}, hlc.Make(7, 0))
 	c := e.Context()
 	e = c.Edit()
-	entry, _ := e.Entry(1)
+	entry, _ := c.Entry(1)
 	e.Merge(entry)
 	e.Add(Dot{1, 6}, hlc.Make(6, 0))
 	e.Touch(1, hlc.Make(7, 0))

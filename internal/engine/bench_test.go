@@ -169,7 +169,7 @@ func TestRemoteCellAllocates(t *testing.T) {
 	for _, tc := range []struct {
 		cells int
 		most  float64
-	}{{1, 34}, {20, 10}} {
+	}{{1, 32}, {20, 10}} {
 		n := newBenchNode(t, 10_000)
 		const packets = 200
 		var raw [][]byte

@@ -50,11 +50,11 @@ func (e *Engine) unfit(in *cell.Entry) string {
 		return refusedCounter
 	}
 	have := e.root.Load().Ctx // of the begin of the Step: it holds few entries
-	mine, known := e.edit().ctx.Entry(in.O)
+	mine, known := e.edit().ctx.Seen(in.O)
 	switch {
 	case !known && have.Len() >= e.cfg.MaxCtxEntries:
 		return refusedOrigins
-	case len(in.Spans) > maxEntrySpans, known && len(mine.Spans) > maxEntrySpans,
+	case len(in.Spans) > maxEntrySpans, len(mine) > maxEntrySpans,
 		have.Spans()+len(in.Spans) > maxSpansEach*e.cfg.MaxCtxEntries:
 		return refusedSpans
 	}

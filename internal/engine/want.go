@@ -69,19 +69,16 @@ func (p *pusher) missing(run cell.Run) []cell.Span {
 	if run.Len == 0 || run.From+run.Len < run.From {
 		return nil
 	}
-	entry, ok := p.e.context(run.O)
-	if !ok {
-		return []cell.Span{{From: run.From, Len: run.Len}}
-	}
+	seen := p.e.seen(run.O)
 	var gaps []cell.Span
 	from, end := run.From, run.From+run.Len
-	i, _ := slices.BinarySearchFunc(entry.Spans, from, func(s cell.Span, n uint64) int {
+	i, _ := slices.BinarySearchFunc(seen, from, func(s cell.Span, n uint64) int {
 		if s.From+s.Len <= n {
 			return -1
 		}
 		return 1
 	})
-	for _, s := range entry.Spans[i:] {
+	for _, s := range seen[i:] {
 		if s.From >= end || len(gaps) > maxPerHave {
 			break
 		}
@@ -96,12 +93,14 @@ func (p *pusher) missing(run cell.Run) []cell.Span {
 	return gaps
 }
 
-// context returns what is known of an origin now.
-func (e *Engine) context(o cell.Origin) (*cell.Entry, bool) {
+// seen is the numbers of the dots of an origin that are in the context now.
+func (e *Engine) seen(o cell.Origin) []cell.Span {
 	if e.w.open {
-		return e.w.ctx.Entry(o)
+		spans, _ := e.w.ctx.Seen(o)
+		return spans
 	}
-	return e.root.Load().Ctx.Entry(o)
+	spans, _ := e.root.Load().Ctx.Seen(o)
+	return spans
 }
 
 // note remembers that a peer has a dot, and reports whether to ask it.
