@@ -35,6 +35,7 @@ type digest struct {
 	marks   uint64 // bit i: parts[i] has it, see receipt.go
 	learned time.Duration
 	from    time.Duration // no tick before it
+	tell    time.Duration // no random tick before it
 	told    int           // ticks it has had
 	checks  int           // of them part checks
 	ticks   int           // in all
@@ -55,7 +56,8 @@ type digests struct {
 
 // add begins to tell of a cell whose parts were handed out. A node without
 // parts has nothing to check: one tick passes in silence, so that those who have
-// come first, and what they mend is served on.
+// come first, and what they mend is served on. Where nothing gets lost it tells
+// at the slow ticks only.
 func (d *digests) add(p *pusher, c *cell.Cell, parts []served) {
 	checks, tells := partChecks, d.tells(p)
 	spared := tells == 1
@@ -89,9 +91,23 @@ func (d *digests) begin(p *pusher, one *digest) {
 	d.byAddr[one.addr] = one
 	one.learned = p.now()
 	one.from = one.learned + digestDelay + 4*(p.wanted.rtt+p.pace.window(one.learned)-quietWindow)
+	if one.spared && len(one.parts) == 0 {
+		// Where nothing gets lost nobody waits for this: what is learned within one
+		// slow tick is told in one packet.
+		one.ticks, one.checks = one.ticks-one.checks, 0
+		one.tell = d.grid(one.from+p.e.cfg.DigestTick, p.e.cfg.IdleTick)
+	}
 	d.active = append(d.active, one)
 	p.recent.add(one.dot, one.addr, one.learned)
-	d.due = min(d.due, d.grid(one.from, p.e.cfg.DigestTick))
+	d.due = min(d.due, d.grid(one.next(), p.e.cfg.DigestTick))
+}
+
+// next is before when nothing is to be done for it.
+func (d *digest) next() time.Duration {
+	if d.told < d.checks {
+		return d.from
+	}
+	return max(d.from, d.tell)
 }
 
 // replaced notes that what stood at an address stands there no more. What is
@@ -182,7 +198,7 @@ func (d *digests) room(p *pusher) int {
 	return max(p.e.cfg.PacketsPerSec/digestShare, 1) - d.packets.sum(p.now())
 }
 
-// schedule plans the next tick.
+// schedule plans the next tick, past those that would find nothing to do.
 func (d *digests) schedule(p *pusher) {
 	if len(d.active) == 0 {
 		d.clear()
@@ -193,7 +209,11 @@ func (d *digests) schedule(p *pusher) {
 	if d.active[len(d.active)-1].learned > p.now()-digestFresh {
 		interval = p.e.cfg.DigestTick
 	}
-	d.due = d.grid(p.now()+1, interval)
+	next := never
+	for _, one := range d.active {
+		next = min(next, one.next())
+	}
+	d.due = d.grid(max(p.now()+1, next), interval)
 }
 
 // collect drops what a newer cell has replaced, which is told in its place, and
@@ -202,7 +222,7 @@ func (d *digests) schedule(p *pusher) {
 func (d *digests) collect(p *pusher) (checks, tells []*digest) {
 	d.active = slices.DeleteFunc(d.active, func(one *digest) bool { return one.gone })
 	for _, one := range d.active {
-		if one.from > p.now() {
+		if one.next() > p.now() {
 			continue
 		}
 		if one.told == 0 {

@@ -56,6 +56,51 @@ func TestLeafTellsAtRandomOnly(t *testing.T) {
 	}
 }
 
+// What a leaf learns in half a second it tells in one packet, and its timer does
+// not go off before.
+func TestLeafGathersWhatItTells(t *testing.T) {
+	x := newSolo(t, 40, nil)
+	x.n.run(time.Second)
+	const cells = 20
+	var told []Packet
+	for i := range uint64(cells) {
+		x.recv(1, deltaOf(wire.Span{}, x.foreign(1, i+1, fmt.Sprint(i), "v", time.Second)))
+		told = append(told, only[*wire.Have](x.pass(25*time.Millisecond))...)
+	}
+	for len(x.e.push.digests.active) > 0 {
+		sent := only[*wire.Have](x.pass(x.e.push.digests.due - x.e.push.now()))
+		if len(sent) == 0 {
+			t.Fatal("a tick had nothing to tell")
+		}
+		told = append(told, sent...)
+	}
+	seen := uint64(0)
+	for _, p := range told {
+		for _, run := range p.Frame.Msg.(*wire.Have).Runs {
+			seen += run.Len
+		}
+	}
+	if seen != cells || len(told) > 2 {
+		t.Errorf("%d of %d cells were told in %d packets, want 1 or 2", seen, cells, len(told))
+	}
+}
+
+// Where packets get lost, a leaf tells at the quick ticks.
+func TestLeafIsQuickWherePacketsGetLost(t *testing.T) {
+	x := newSolo(t, 40, nil)
+	x.n.run(time.Second)
+	for i := range uint64(2 * receiptSamples) { // nobody gives a receipt
+		x.recv(1, deltaOf(x.e.peers.whole(), x.foreign(1, i+1, fmt.Sprint(i), "v", time.Second)))
+		x.pass(200 * time.Millisecond)
+	}
+	x.pass(5 * time.Second)
+	c := x.foreign(1, 1000, "leaf", "v", time.Second)
+	x.recv(1, deltaOf(wire.Span{}, c))
+	if told := tells(x.pass(digestDelay+2*x.e.cfg.DigestTick+4*x.e.push.wanted.rtt), c.Dot()); len(told) == 0 {
+		t.Error("a leaf that knows of loss told nothing at its second tick")
+	}
+}
+
 func TestFirstTickWaits(t *testing.T) {
 	for start := range 50 {
 		x := newSolo(t, 40, nil)

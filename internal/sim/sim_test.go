@@ -37,6 +37,7 @@ func TestSeedsHaveNoViolation(t *testing.T) {
 }
 
 func TestASeedIsAStory(t *testing.T) {
+	all := 0
 	for seed := range uint64(5) {
 		r := Run(seed, Options{})
 		ops := 0
@@ -49,9 +50,14 @@ func TestASeedIsAStory(t *testing.T) {
 		for _, f := range faults {
 			events += r.Counts.Faults[f.name]
 		}
-		if r.Nodes < 3 || r.Nodes > 9 || ops < 200 || events < 5 || r.Virtual.Seconds() < 60 {
+		all += ops
+		// In some seeds no node runs for half of the time.
+		if r.Nodes < 3 || r.Nodes > 9 || ops < 100 || events < 5 || r.Virtual.Seconds() < 60 {
 			t.Errorf("seed %d: %d nodes, %d operations, %d faults, %v", seed, r.Nodes, ops, events, r.Virtual)
 		}
+	}
+	if all < 1200 {
+		t.Errorf("%d operations in five seeds", all)
 	}
 }
 
