@@ -3,6 +3,7 @@ package tree
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 )
 
@@ -15,45 +16,72 @@ type plain struct {
 func (p *plain) Key() string { return p.key }
 func (p *plain) Agg() Agg    { return Agg{Count: 1, FP: [2]uint64{p.fp, p.fp}} }
 
-func newPlain(i int, fp uint64) *plain { return &plain{fmt.Sprintf("registry/key-%08d", i), fp} }
+func newPlain(i int, fp uint64) *plain { return &plain{fmt.Sprintf("tenants/%07d\x00r", i), fp} }
 
 const benchItems = 100_000
 
-func benchTree() (Tree[*plain], []*plain) {
-	items := make([]*plain, benchItems)
-	e := Tree[*plain]{}.Edit()
-	for i, at := range rand.New(rand.NewPCG(1, 1)).Perm(benchItems) {
+func benchTree() (Tree[*plain], []*plain) { return scattered(benchItems) }
+
+// scattered is a tree of items that came in no order, and they in another.
+func scattered(n int) (Tree[*plain], []*plain) {
+	items := make([]*plain, n)
+	e, rnd := Tree[*plain]{}.Edit(), rand.New(rand.NewPCG(1, 1))
+	for i, at := range rnd.Perm(n) {
 		items[i] = newPlain(at, uint64(at))
 		e.Put(items[i])
 	}
+	rnd.Shuffle(n, func(i, j int) { items[i], items[j] = items[j], items[i] })
 	return e.Tree(), items
 }
 
-func BenchmarkGet(b *testing.B) {
-	tr, items := benchTree()
-	i := 0
-	for b.Loop() {
-		if _, ok := tr.Get(items[i%benchItems].key); !ok {
-			b.Fatal("not found")
-		}
-		i++
+// bothSizes runs a benchmark with trees of 100,000 and of 1,000,000 items.
+func bothSizes(b *testing.B, one func(b *testing.B, tr Tree[*plain], items []*plain)) {
+	for _, n := range []int{benchItems, 10 * benchItems} {
+		b.Run(fmt.Sprintf("items=%d", n), func(b *testing.B) {
+			tr, items := scattered(n)
+			b.ResetTimer()
+			one(b, tr, items)
+		})
 	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	bothSizes(b, func(b *testing.B, tr Tree[*plain], items []*plain) {
+		for i := 0; b.Loop(); i++ {
+			if _, ok := tr.Get(items[i%len(items)].key); !ok {
+				b.Fatal("not found")
+			}
+		}
+	})
+}
+
+// BenchmarkTake is how a client reads a key: the range that its cells are in.
+func BenchmarkTake(b *testing.B) {
+	bothSizes(b, func(b *testing.B, tr Tree[*plain], items []*plain) {
+		room := make([]*plain, 0, 4)
+		for i := 0; b.Loop(); i++ {
+			key := items[i%len(items)].key
+			if len(tr.Take(key[:len(key)-1], key[:len(key)-1]+"\xff", room)) != 1 {
+				b.Fatal("not found")
+			}
+		}
+	})
 }
 
 // BenchmarkGetOfAMap is the limit that a Get is measured by.
 func BenchmarkGetOfAMap(b *testing.B) {
-	_, items := benchTree()
-	m := map[string]*plain{}
-	for _, x := range items {
-		m[x.key] = x
-	}
-	i := 0
-	for b.Loop() {
-		if m[items[i%benchItems].key] == nil {
-			b.Fatal("not found")
+	bothSizes(b, func(b *testing.B, _ Tree[*plain], items []*plain) {
+		m := map[string]*plain{}
+		for _, x := range items {
+			m[x.key] = x
 		}
-		i++
-	}
+		b.ResetTimer()
+		for i := 0; b.Loop(); i++ {
+			if m[items[i%len(items)].key] == nil {
+				b.Fatal("not found")
+			}
+		}
+	})
 }
 
 func BenchmarkPut(b *testing.B) {
@@ -96,7 +124,7 @@ func BenchmarkAggOf(b *testing.B) {
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		tr.AggOf(items[i%benchItems].key, "registry/key-9")
+		tr.AggOf(items[i%benchItems].key, "tenants/09")
 		i++
 	}
 }
@@ -110,15 +138,16 @@ func TestRisingKeysFillNodes(t *testing.T) {
 	leaves := 0
 	var count func(n *node[*plain])
 	count = func(n *node[*plain]) {
-		if n.leaf() {
+		if n.inner == nil {
 			leaves++
+			return
 		}
-		for _, k := range n.kids {
+		for _, k := range n.inner.kids {
 			count(k)
 		}
 	}
 	count(e.Tree().root)
-	if most := 10_000 / (maxFill * 3 / 4); leaves > most {
+	if most := 10_000/(maxLeaf*3/4) + 1; leaves > most {
 		t.Errorf("%d leaves for 10,000 items in rising order, want at most %d", leaves, most)
 	}
 }
@@ -127,7 +156,7 @@ func TestRisingKeysFillNodes(t *testing.T) {
 func TestPutAllocates(t *testing.T) {
 	tr, items := benchTree()
 	levels := 1
-	for n := tr.root; !n.leaf(); n = n.kids[0] {
+	for n := tr.root; n.inner != nil; n = n.inner.kids[0] {
 		levels++
 	}
 	i := 0
@@ -139,5 +168,27 @@ func TestPutAllocates(t *testing.T) {
 	})
 	if want := float64(levels + 1); got > want { // and its owner
 		t.Errorf("a Put into %d levels allocates %v times, want %v", levels, got, want)
+	}
+}
+
+// TestNodesFillTheirMemory: the allocator has these sizes, among few others. What
+// a node is larger by than one of them costs up to the next.
+func TestNodesFillTheirMemory(t *testing.T) {
+	for _, x := range []struct {
+		node any
+		most uintptr
+	}{
+		{smallLeaf[*plain]{}, 240},
+		{midLeaf[*plain]{}, 416},
+		{fullLeaf[*plain]{}, 512},
+		{smallInner[*plain]{}, 224},
+		{midInner[*plain]{}, 320},
+		{fullInner[*plain]{}, 384},
+		{parts{}, 320},
+	} {
+		typ := reflect.TypeOf(x.node)
+		if got := typ.Size(); got > x.most || got <= x.most-32 {
+			t.Errorf("%v has %d bytes, want at most %d, and nearly that", typ, got, x.most)
+		}
 	}
 }

@@ -21,63 +21,60 @@ func (e *Editor[T]) Cut(lo, hi string) {
 // cut returns what is left of the subtree n, nil if nothing is. The nodes at
 // the edges of the range may be too empty; see mend.
 func (e *Editor[T]) cut(n *node[T], lo, hi string) *node[T] {
-	n = e.own(n)
 	first, last := n.cut(lo, hi)
-	if n.leaf() {
-		if last-first == len(n.items) {
+	if n.inner == nil {
+		if last-first == len(n.leaf.items) {
 			return nil
 		}
-		n.items = slices.Delete(n.items, first, last)
-		n.reindex(e.owner)
+		n = e.own(n)
+		n.leaf.remove(first, last)
 		n.agg = n.sum()
 		return n
 	}
+	in := n.inner
 	var left, right *node[T]
 	if first == last {
-		left = e.cut(n.kids[first], lo, hi)
+		left = e.cut(in.kids[first], lo, hi)
 	} else {
-		left, right = e.cut(n.kids[first], lo, ""), e.cut(n.kids[last], "", hi)
+		left, right = e.cut(in.kids[first], lo, ""), e.cut(in.kids[last], "", hi)
 	}
-	kids, seps := n.kids[:first:first], n.keys.seps[:max(first-1, 0):max(first-1, 0)]
+	kids, seps := slices.Clone(in.kids[:first]), slices.Clone(in.seps[:max(first-1, 0)])
 	add := func(k *node[T], at int) {
 		if k == nil {
 			return
 		}
 		if len(kids) > 0 {
-			seps = append(seps, n.keys.seps[at-1])
+			seps = append(seps, in.seps[at-1])
 		}
 		kids = append(kids, k)
 	}
 	add(left, first)
 	add(right, last)
-	for at := last + 1; at < len(n.kids); at++ {
-		add(n.kids[at], at)
+	for at := last + 1; at < len(in.kids); at++ {
+		add(in.kids[at], at)
 	}
 	if len(kids) == 0 {
 		return nil
 	}
-	c := newInner(e.owner, kids)
-	c.partBy(e.owner, seps)
-	c.agg = c.sum()
-	return c
+	return newInner(e.owner, kids, seps)
 }
 
 // mend fills the highest node on the way to key that is too empty, out of a
 // neighbour, and reports whether there was one.
 func (e *Editor[T]) mend(key string) bool {
-	if len(e.root.kids) == 1 {
-		e.root = e.root.kids[0]
+	if e.root.inner != nil && e.root.fill() == 1 {
+		e.root = e.root.inner.kids[0]
 		return true
 	}
 	e.root = e.own(e.root)
-	for n := e.root; !n.leaf(); {
-		i := n.route(key)
-		if n.kids[i].fill() < minFill {
+	for n := e.root; n.inner != nil; {
+		kids, i := n.inner.kids, n.inner.route(key, 0)
+		if kids[i].fill() < kids[i].least() {
 			e.refill(n, max(i, 1))
 			return true
 		}
-		n.kids[i] = e.own(n.kids[i])
-		n = n.kids[i]
+		kids[i] = e.own(kids[i])
+		n = kids[i]
 	}
 	return false
 }

@@ -79,9 +79,9 @@ type frame[T Item] struct {
 
 func newCursor[T Item](root *node[T], lo, hi string) *cursor[T] {
 	c := &cursor[T]{lo: lo, hi: hi, node: root, over: root == nil}
-	for n := root; n != nil; n = n.kids[0] {
+	for n := root; n != nil; n = n.inner.kids[0] {
 		c.height++
-		if n.leaf() {
+		if n.inner == nil {
 			break
 		}
 	}
@@ -111,7 +111,7 @@ func (c *cursor[T]) advance() (item T, ok bool) {
 // open enters the node, at the first entry that may be in range.
 func (c *cursor[T]) open() {
 	first, end := c.node.cut(c.lo, c.hi)
-	if !c.node.leaf() {
+	if c.node.inner != nil {
 		end++
 	}
 	c.stack = append(c.stack, frame[T]{c.node, first - 1, end})
@@ -137,12 +137,13 @@ func (c *cursor[T]) skip() {
 func (c *cursor[T]) stand(f *frame[T]) {
 	var none T
 	c.node, c.item = nil, none
-	if f.node.leaf() {
-		c.item = f.node.items[f.at]
+	in := f.node.inner
+	if in == nil {
+		c.item = f.node.leaf.items[f.at]
 		return
 	}
 	if f.at > 0 { // else the node was just opened, and its bound is still right
-		c.bound = f.node.keys.seps[f.at-1]
+		c.bound = in.seps[f.at-1]
 	}
-	c.node = f.node.kids[f.at]
+	c.node = in.kids[f.at]
 }

@@ -34,7 +34,6 @@ func (e *Editor[T]) Put(item T) (old T, replaced bool) {
 	key := item.Key()
 	if e.root == nil {
 		e.root = newLeaf[T](e.owner, nil)
-		e.root.reindex(e.owner)
 	}
 	e.finger.seek(e.root, key)
 	e.ownPath()
@@ -42,7 +41,8 @@ func (e *Editor[T]) Put(item T) (old T, replaced bool) {
 	if old, replaced = e.putItem(item); replaced {
 		taken = old.Agg()
 	}
-	e.climb(taken, item.Agg())
+	added := item.Agg()
+	e.climb(&taken, &added)
 	return old, replaced
 }
 
@@ -51,73 +51,71 @@ func (e *Editor[T]) Put(item T) (old T, replaced bool) {
 //
 // What has grown at its end keeps more than half: keys that come in rising order
 // would leave all nodes half full behind them.
-func (e *Editor[T]) climb(taken, added Agg) {
+func (e *Editor[T]) climb(taken, added *Agg) {
 	var right *node[T] // the upper half of what was split below
 	var sep string     // parts it from the lower one
 	path := e.finger.path[:e.finger.depth]
 	for i := len(path) - 1; i >= 0; i-- {
-		n, at := path[i].node, path[i].at
+		n := path[i].node
 		if right != nil {
-			n.kids = slices.Insert(n.kids, at+1, right)
-			n.partBy(e.owner, with(n.keys.seps, at, sep))
+			n.inner.insert(path[i].at, sep, right)
 			right = nil
 			path[i].at++
 		}
-		if n.fill() > maxFill {
-			half := n.fill() / 2
-			if path[i].at == n.fill()-1 {
-				half = n.fill() - minFill
-			}
-			right, sep = e.split(n, half)
-			e.finger.depth = 0 // it points into the lower half
+		fill := n.fill()
+		if fill <= n.most() {
+			n.exchange(taken, added)
 			continue
 		}
-		n.exchange(&taken, &added)
+		half := fill / 2
+		if path[i].at == fill-1 {
+			half = fill - n.least()
+		}
+		n, right, sep = e.split(n, half)
+		e.relink(i, n)
+		e.finger.depth = 0 // it points into the lower half
 	}
-	if right == nil {
-		return
+	if right != nil {
+		e.root = newInner(e.owner, []*node[T]{e.root, right}, []string{sep})
 	}
-	root := newInner(e.owner, []*node[T]{e.root, right})
-	root.partBy(e.owner, []string{sep})
-	root.agg = root.sum()
-	e.root = root
 }
 
 // putItem stores into the leaf of the finger, which the editor owns.
 func (e *Editor[T]) putItem(item T) (old T, replaced bool) {
-	leaf := &e.finger.path[e.finger.depth-1]
-	n, key := leaf.node, item.Key()
-	i, ok := n.find(key)
-	if leaf.at = i; ok {
-		old, n.items[i] = n.items[i], item
+	last := e.finger.depth - 1
+	leaf, at := e.finger.path[last].node, &e.finger.path[last].at
+	i, ok := leaf.leaf.find(item.Key(), 0)
+	if *at = i; ok {
+		old, leaf.leaf.items[i] = leaf.leaf.items[i], item
 		return old, true
 	}
-	n.items = slices.Insert(n.items, i, item)
-	if !e.ownKeys(n).insert(i, key) {
-		n.reindex(e.owner)
+	if l := leaf.leaf; len(l.items) == cap(l.items) {
+		wider := copyOfLeaf(e.owner, l, 1)
+		wider.agg = leaf.agg
+		e.relink(last, wider)
+		leaf = wider
 	}
+	leaf.leaf.insert(i, item)
 	return old, false
 }
 
-// split moves the entries of n from at on to a new node, and returns what parts
-// the two.
-func (e *Editor[T]) split(n *node[T], at int) (right *node[T], sep string) {
-	if n.leaf() {
-		right = newLeaf(e.owner, n.items[at:])
-		n.items = slices.Delete(n.items, at, len(n.items))
-		n.reindex(e.owner)
-		right.reindex(e.owner)
-		sep = right.items[0].Key()
-	} else {
-		right = newInner(e.owner, n.kids[at:])
-		n.kids = slices.Delete(n.kids, at, len(n.kids))
-		seps := n.keys.seps
-		n.partBy(e.owner, slices.Clone(seps[:at-1]))
-		right.partBy(e.owner, slices.Clone(seps[at:]))
-		sep = seps[at-1]
+// split makes two nodes of n, of its entries before at and of the others, and
+// returns what parts the two.
+func (e *Editor[T]) split(n *node[T], at int) (left, right *node[T], sep string) {
+	if n.inner == nil {
+		return e.splitItems(n.leaf.items, at)
 	}
-	n.agg, right.agg = n.sum(), right.sum()
-	return right, sep
+	return e.splitKids(n.inner.kids, n.inner.seps, at)
+}
+
+func (e *Editor[T]) splitItems(items []T, at int) (left, right *node[T], sep string) {
+	return newLeaf(e.owner, items[:at]), newLeaf(e.owner, items[at:]), items[at].Key()
+}
+
+func (e *Editor[T]) splitKids(kids []*node[T], seps []string, at int) (left, right *node[T], sep string) {
+	left = newInner(e.owner, kids[:at], slices.Clone(seps[:at-1]))
+	right = newInner(e.owner, kids[at:], slices.Clone(seps[at:]))
+	return left, right, seps[at-1]
 }
 
 // Delete removes the item of a key and returns it, if there was one.
@@ -131,8 +129,8 @@ func (e *Editor[T]) Delete(key string) (old T, ok bool) {
 	switch {
 	case root.fill() == 0:
 		root = nil
-	case len(root.kids) == 1:
-		root = root.kids[0]
+	case root.inner != nil && root.fill() == 1:
+		root = root.inner.kids[0]
 	}
 	e.root = root
 	return old, true
@@ -141,14 +139,13 @@ func (e *Editor[T]) Delete(key string) (old T, ok bool) {
 // del removes key, which is there, from the subtree n.
 func (e *Editor[T]) del(n *node[T], key string, taken Agg) *node[T] {
 	n = e.own(n)
-	if n.leaf() {
-		i, _ := n.find(key)
-		n.items = slices.Delete(n.items, i, i+1)
-		e.ownKeys(n).remove(i)
+	if n.inner == nil {
+		i, _ := n.leaf.find(key, 0)
+		n.leaf.remove(i, i+1)
 	} else {
-		i := n.route(key)
-		n.kids[i] = e.del(n.kids[i], key, taken)
-		if n.kids[i].fill() < minFill {
+		kids, i := n.inner.kids, n.inner.route(key, 0)
+		kids[i] = e.del(kids[i], key, taken)
+		if kids[i].fill() < kids[i].least() {
 			e.refill(n, max(i, 1))
 		}
 	}
@@ -158,78 +155,27 @@ func (e *Editor[T]) del(n *node[T], key string, taken Agg) *node[T] {
 
 // refill evens out the kids i-1 and i of n, or makes one of them if they fit.
 func (e *Editor[T]) refill(n *node[T], i int) {
-	l, r := e.own(n.kids[i-1]), n.kids[i]
-	seps := n.keys.seps
+	in := n.inner
+	l, r := in.kids[i-1], in.kids[i]
 	total := l.fill() + r.fill()
-	if total <= maxFill {
-		e.take(l, r, r.fill(), seps[i-1])
-		l.agg = l.agg.Add(r.agg)
-		n.kids[i-1] = l
-		n.kids = slices.Delete(n.kids, i, i+1)
-		n.partBy(e.owner, without(seps, i-1))
-		return
-	}
-	r = e.own(r)
-	seps = slices.Clone(seps)
-	if d := total/2 - l.fill(); d > 0 {
-		seps[i-1] = e.take(l, r, d, seps[i-1])
-		e.drop(r, d)
-	} else {
-		seps[i-1] = e.give(l, r, -d, seps[i-1])
-	}
-	l.agg, r.agg = l.sum(), r.sum()
-	n.kids[i-1], n.kids[i] = l, r
-	n.partBy(e.owner, seps)
-}
-
-// take appends the first d entries of r, the right neighbour of n, to n, and
-// returns what then parts the two. sep parted them before.
-func (e *Editor[T]) take(n, r *node[T], d int, sep string) string {
-	if n.leaf() {
-		n.items = append(n.items, r.items[:d]...)
-		n.reindex(e.owner)
-		if d == len(r.items) {
-			return ""
+	seps := slices.Clone(in.seps)
+	if l.inner == nil {
+		items := slices.Concat(l.leaf.items, r.leaf.items)
+		if total <= maxLeaf {
+			in.merge(i, newLeaf(e.owner, items))
+			return
 		}
-		return r.items[d].Key()
+		in.kids[i-1], in.kids[i], seps[i-1] = e.splitItems(items, total/2)
+	} else {
+		kids := slices.Concat(l.inner.kids, r.inner.kids)
+		parted := slices.Concat(l.inner.seps, seps[i-1:i], r.inner.seps)
+		if total <= maxInner {
+			in.merge(i, newInner(e.owner, kids, parted))
+			return
+		}
+		in.kids[i-1], in.kids[i], seps[i-1] = e.splitKids(kids, parted, total/2)
 	}
-	n.kids = append(n.kids, r.kids[:d]...)
-	n.partBy(e.owner, slices.Concat(n.keys.seps, []string{sep}, r.keys.seps[:d-1]))
-	if d == len(r.kids) {
-		return ""
-	}
-	return r.keys.seps[d-1]
-}
-
-// drop removes the first d entries, which a neighbour has taken.
-func (e *Editor[T]) drop(n *node[T], d int) {
-	if n.leaf() {
-		n.items = slices.Delete(n.items, 0, d)
-		n.reindex(e.owner)
-		return
-	}
-	n.kids = slices.Delete(n.kids, 0, d)
-	n.partBy(e.owner, slices.Clone(n.keys.seps[d:]))
-}
-
-// give moves the last d entries of n to its right neighbour and returns what
-// then parts the two. sep parted them before.
-func (e *Editor[T]) give(n, r *node[T], d int, sep string) string {
-	if n.leaf() {
-		at := len(n.items) - d
-		r.items = slices.Insert(r.items, 0, n.items[at:]...)
-		n.items = slices.Delete(n.items, at, len(n.items))
-		n.reindex(e.owner)
-		r.reindex(e.owner)
-		return r.items[0].Key()
-	}
-	at := len(n.kids) - d
-	r.kids = slices.Insert(r.kids, 0, n.kids[at:]...)
-	n.kids = slices.Delete(n.kids, at, len(n.kids))
-	seps := n.keys.seps
-	r.partBy(e.owner, slices.Concat(seps[at:], []string{sep}, r.keys.seps))
-	n.partBy(e.owner, slices.Clone(seps[:at-1]))
-	return seps[at-1]
+	in.parts = partsOf(seps)
 }
 
 // exchange brings the aggregate up to date after one change below n.
@@ -244,24 +190,20 @@ func (e *Editor[T]) own(n *node[T]) *node[T] {
 	if n.owner == e.owner {
 		return n
 	}
-	var c *node[T]
-	if n.leaf() {
-		c = newLeaf(e.owner, n.items)
-	} else {
-		c = newInner(e.owner, n.kids)
-	}
-	c.agg, c.keys = n.agg, n.keys
-	return c
+	return copyOf(e.owner, n)
 }
 
-// ownKeys returns the index of a node that the editor owns, to be written to.
-func (e *Editor[T]) ownKeys(n *node[T]) *index {
-	if n.keys.owner != e.owner {
-		x := *n.keys
-		x.owner = e.owner
-		n.keys = &x
-	}
-	return n.keys
+// insert puts a kid behind another, and what parts the two.
+func (in *inner[T]) insert(i int, sep string, kid *node[T]) {
+	in.kids = slices.Insert(in.kids, i+1, kid)
+	in.parts = partsOf(with(in.seps, i, sep))
+}
+
+// merge puts one kid in the place of the kids i-1 and i.
+func (in *inner[T]) merge(i int, kid *node[T]) {
+	in.kids[i-1] = kid
+	in.kids = slices.Delete(in.kids, i, i+1)
+	in.parts = partsOf(without(in.seps, i-1))
 }
 
 // with is a copy of seps with one more at an index.

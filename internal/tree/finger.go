@@ -27,8 +27,8 @@ func (f *finger[T]) seek(root *node[T], key string) {
 	}
 	f.depth, f.lo, f.hi = 1, "", ""
 	n := root
-	for !n.leaf() {
-		at, seps := n.route(key), n.keys.seps
+	for n.inner != nil {
+		at, seps := n.inner.route(key, 0), n.inner.seps
 		if at > 0 {
 			f.lo = seps[at-1]
 		}
@@ -37,27 +37,28 @@ func (f *finger[T]) seek(root *node[T], key string) {
 		}
 		f.path[f.depth-1] = place[T]{n, at}
 		f.depth++
-		n = n.kids[at]
+		n = n.inner.kids[at]
 	}
 	f.path[f.depth-1] = place[T]{node: n}
 }
 
-func (f *finger[T]) leaf() *node[T] { return f.path[f.depth-1].node }
+func (f *finger[T]) leaf() *leaf[T] { return f.path[f.depth-1].node.leaf }
 
 // ownPath has the editor own every node of the path.
 func (e *Editor[T]) ownPath() {
-	path := e.finger.path[:e.finger.depth]
-	for i := range path {
-		n := path[i].node
-		if n.owner == e.owner {
-			continue
+	for i := range e.finger.depth {
+		if n := e.finger.path[i].node; n.owner != e.owner {
+			e.relink(i, copyOf(e.owner, n))
 		}
-		c := e.own(n)
-		path[i].node = c
-		if i == 0 {
-			e.root = c
-		} else {
-			path[i-1].node.kids[path[i-1].at] = c
-		}
+	}
+}
+
+// relink puts another node into the path, below one that the editor owns.
+func (e *Editor[T]) relink(i int, n *node[T]) {
+	path := &e.finger.path
+	if path[i].node = n; i == 0 {
+		e.root = n
+	} else {
+		path[i-1].node.inner.kids[path[i-1].at] = n
 	}
 }

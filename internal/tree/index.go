@@ -1,18 +1,100 @@
 package tree
 
-// index is what a search in a node looks at: of each key the eight bytes that
-// stand behind what all keys of the node have in common. They lie side by side,
-// where the keys are strewn over the memory, so that a search waits for few of
-// them. Versions of a node share it until a key comes or goes.
-type index struct {
-	owner  *owner
-	common string
-	marks  [maxFill + 1]uint64
+import "slices"
 
-	// seps are the keys of an inner node: seps[i] parts kids[i] (keys below it)
-	// from kids[i+1] (the others). It was a key when the two were split and need
-	// not be one now. They are never written to.
-	seps []string
+// A search in a node looks at the marks of its keys: of each the eight bytes
+// that stand behind the stem, which is what all keys of the node begin with.
+// The marks lie side by side, where the keys are strewn over the memory.
+
+// leaf is what a node has that holds items. It is one piece of memory with its
+// node: a read waits for the memory, and so waits for one place less.
+type leaf[T Item] struct {
+	items []T
+	marks []uint64
+	stem  stem
+}
+
+// inner is what a node has that holds nodes.
+type inner[T Item] struct {
+	kids []*node[T]
+	*parts
+}
+
+// parts is what parts the kids of a node. It is never written to: versions of
+// the node share it until a kid comes or goes.
+type parts struct {
+	stem stem
+
+	// seps[i] parts kids[i] (keys below it) from kids[i+1] (the others). It was a
+	// key when the two were split and need not be one now.
+	seps  []string
+	marks [maxInner]uint64
+}
+
+// stem is the beginning that all keys of a node share. head is all of it, if it
+// is short enough; else one has to look at a key, wherever that is.
+type stem struct {
+	size int
+	head [24]byte
+}
+
+// stemOf is the beginning that two keys share, and all keys between them.
+func stemOf(a, b string) (s stem) {
+	for s.size < len(a) && s.size < len(b) && a[s.size] == b[s.size] {
+		s.size++
+	}
+	if s.short() {
+		copy(s.head[:], a[:s.size])
+	}
+	return s
+}
+
+func (s *stem) short() bool { return s.size <= len(s.head) }
+
+// side is where a key stands to all keys that begin with a stem.
+type side int8
+
+const (
+	below side = iota - 1
+	among
+	above
+)
+
+// side tells it of a stem that is short.
+func (s *stem) side(key string) side {
+	if len(key) >= s.size && key[:s.size] == string(s.head[:s.size]) {
+		return among
+	}
+	if key < string(s.head[:s.size]) {
+		return below
+	}
+	return above
+}
+
+func sideOf(stem, key string) side {
+	switch {
+	case len(key) >= len(stem) && key[:len(stem)] == stem:
+		return among
+	case key < stem:
+		return below
+	}
+	return above
+}
+
+// side is where a key stands to those of a leaf.
+func (l *leaf[T]) side(key string) side {
+	if l.stem.short() {
+		return l.stem.side(key)
+	}
+	return sideOf(l.items[0].Key()[:l.stem.size], key)
+}
+
+// side is where a key stands to the separators.
+func (p *parts) side(key string) side {
+	if p.stem.short() {
+		return p.stem.side(key)
+	}
+	return sideOf(p.seps[0][:p.stem.size], key)
 }
 
 // mark is the first eight bytes of s, as a number that orders as they do. Equal
@@ -28,10 +110,9 @@ func mark(s string) (m uint64) {
 	return m
 }
 
-// from returns the index of the first of n marks not below m.
-func (x *index) from(m uint64, n int) int {
-	marks := x.marks[:n]
-	at := 0
+// firstOf returns the index of the first of some marks not below m.
+func firstOf(marks []uint64, m uint64) int {
+	at, n := 0, len(marks)
 	for n > 1 {
 		half := n / 2
 		if marks[at+half-1] < m {
@@ -45,68 +126,117 @@ func (x *index) from(m uint64, n int) int {
 	return at
 }
 
-// tied returns the range [lo, hi) of those of n keys that only a look at the
-// keys themselves can compare with key. What stands before them is below key,
-// what stands behind them above it.
-func (x *index) tied(key string, n int) (lo, hi int) {
-	switch c := x.common; {
-	case len(key) >= len(c) && key[:len(c)] == c:
-	case key < c:
-		return 0, 0
-	default:
-		return n, n
+// tied returns the range [lo, hi) of those of some marks that are m. It begins at
+// an index from on; if that is not the first, the range is expected to be near.
+func tied(marks []uint64, from int, m uint64) (lo, hi int) {
+	const near = 3
+	for lo = from; from > 0 && lo < len(marks) && lo < from+near && marks[lo] < m; lo++ {
 	}
-	m := mark(key[len(x.common):])
-	lo = x.from(m, n)
-	for hi = lo; hi < n && x.marks[hi] == m; hi++ {
+	if lo == 0 || lo == from+near {
+		lo += firstOf(marks[lo:], m)
+	}
+	for hi = lo; hi < len(marks) && marks[hi] == m; hi++ {
 	}
 	return lo, hi
 }
 
-// insert adds the mark of a key at an index. It reports false, and does nothing,
-// if the key lacks what is common to the others.
-func (x *index) insert(i int, key string) bool {
-	c := len(x.common)
-	if len(key) < c || key[:c] != x.common {
-		return false
+// find returns the index of the first item not below key, and whether it has
+// that key. It is not below from.
+func (l *leaf[T]) find(key string, from int) (int, bool) {
+	switch l.side(key) {
+	case below:
+		return 0, false
+	case above:
+		return len(l.items), false
 	}
-	copy(x.marks[i+1:], x.marks[i:])
-	x.marks[i] = mark(key[c:])
-	return true
+	lo, hi := tied(l.marks, from, mark(key[l.stem.size:]))
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		switch k := l.items[mid].Key(); {
+		case k == key:
+			return mid, true
+		case k < key:
+			lo = mid + 1
+		default:
+			hi = mid
+		}
+	}
+	return lo, false
 }
 
-// remove takes out the mark at an index.
-func (x *index) remove(i int) { copy(x.marks[i:], x.marks[i+1:]) }
-
-// reindex finds the index of a leaf anew.
-func (n *node[T]) reindex(o *owner) {
-	x := &index{owner: o}
-	if last := len(n.items) - 1; last >= 0 {
-		x.common = common(n.items[0].Key(), n.items[last].Key())
+// at returns the item that has a key. To find where the key would stand, as find
+// does, is more than one wants who only reads.
+func (l *leaf[T]) at(key string) (item T, ok bool) {
+	if len(key) < l.stem.size {
+		return item, false
 	}
-	for i, it := range n.items {
-		x.marks[i] = mark(it.Key()[len(x.common):])
+	m := mark(key[l.stem.size:])
+	for i := firstOf(l.marks, m); i < len(l.items) && l.marks[i] == m; i++ {
+		if l.items[i].Key() == key {
+			return l.items[i], true
+		}
 	}
-	n.keys = x
+	return item, false
 }
 
-// partBy gives an inner node other separators. It keeps seps.
-func (n *node[T]) partBy(o *owner, seps []string) {
-	x := &index{owner: o, seps: seps}
+// route returns the index of the kid that holds key, if any does. It is not
+// below from.
+func (p *parts) route(key string, from int) int {
+	switch p.side(key) {
+	case below:
+		return 0
+	case above:
+		return len(p.seps)
+	}
+	lo, hi := tied(p.marks[:len(p.seps)], from, mark(key[p.stem.size:]))
+	for lo < hi {
+		if mid := int(uint(lo+hi) >> 1); p.seps[mid] <= key {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+// insert puts an item at an index; there is room for it.
+func (l *leaf[T]) insert(i int, item T) {
+	key := item.Key()
+	alike := len(l.items) > 0 && l.side(key) == among
+	l.items = slices.Insert(l.items, i, item)
+	if !alike {
+		l.reindex()
+		return
+	}
+	l.marks = slices.Insert(l.marks, i, mark(key[l.stem.size:]))
+}
+
+// remove takes out the items [from, to).
+func (l *leaf[T]) remove(from, to int) {
+	l.items = slices.Delete(l.items, from, to)
+	l.marks = slices.Delete(l.marks, from, to)
+}
+
+// reindex finds the stem and the marks anew.
+func (l *leaf[T]) reindex() {
+	l.stem = stem{}
+	if last := len(l.items) - 1; last >= 0 {
+		l.stem = stemOf(l.items[0].Key(), l.items[last].Key())
+	}
+	l.marks = l.marks[:0]
+	for _, it := range l.items {
+		l.marks = append(l.marks, mark(it.Key()[l.stem.size:]))
+	}
+}
+
+// partsOf makes what seps part; it keeps seps.
+func partsOf(seps []string) *parts {
+	p := &parts{seps: seps}
 	if last := len(seps) - 1; last >= 0 {
-		x.common = common(seps[0], seps[last])
+		p.stem = stemOf(seps[0], seps[last])
 	}
 	for i, s := range seps {
-		x.marks[i] = mark(s[len(x.common):])
+		p.marks[i] = mark(s[p.stem.size:])
 	}
-	n.keys = x
-}
-
-// common is the beginning that two keys share, and all keys between them.
-func common(a, b string) string {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return a[:n]
+	return p
 }

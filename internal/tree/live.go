@@ -16,15 +16,15 @@ func (n *node[T]) firstLive(lo string) (item T, ok bool) {
 		return item, false
 	}
 	first, last := n.cut(lo, "")
-	if n.leaf() {
-		for _, it := range n.items[first:last] {
+	if n.inner == nil {
+		for _, it := range n.leaf.items[first:last] {
 			if it.Agg().Live > 0 {
 				return it, true
 			}
 		}
 		return item, false
 	}
-	for _, k := range n.kids[first:] {
+	for _, k := range n.inner.kids[first:] {
 		if item, ok = k.firstLive(lo); ok {
 			return item, true
 		}
@@ -70,15 +70,15 @@ func (n *node[T]) within(lo, hi string, s seeking[T]) bool {
 		return true
 	}
 	first, last := n.cut(lo, hi)
-	if n.leaf() {
-		for _, it := range n.items[first:last] {
+	if n.inner == nil {
+		for _, it := range n.leaf.items[first:last] {
 			if s.pass(it.Agg()) && !s.yield(it) {
 				return false
 			}
 		}
 		return true
 	}
-	for _, k := range n.kids[first : last+1] {
+	for _, k := range n.inner.kids[first : last+1] {
 		if !k.within(lo, hi, s) {
 			return false
 		}

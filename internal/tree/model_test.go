@@ -49,8 +49,9 @@ func (m *maker) key(n int) string { return keyOf(m.rnd.IntN(n)) }
 // keyOf makes keys of which many share more than the eight bytes that a search
 // looks at first, and some differ in zeros at their end only.
 func keyOf(i int) string {
-	middle := [...]string{"", "x", "the-same-in-many"}[i%3]
-	return fmt.Sprintf("%x/%s%d%s", i%7, middle, i/2, strings.Repeat("\x00", i%2))
+	n := i / 2
+	middle := [...]string{"", "x", "the-same-in-many", "the-same-in-more-than-a-node-keeps"}[n%4]
+	return fmt.Sprintf("%x/%s%d%s", n%7, middle, n, strings.Repeat("\x00", i%2))
 }
 
 // model is what a tree should be: a map, sorted when asked.
@@ -170,37 +171,31 @@ func checkShape(t *testing.T, tr Tree[*thing]) {
 	if tr.root == nil {
 		return
 	}
-	if n := tr.root; n.fill() < 1 || !n.leaf() && n.fill() < 2 {
+	if n := tr.root; n.fill() < 1 || n.inner != nil && n.fill() < 2 {
 		t.Fatalf("root has only %d entries", n.fill())
 	}
 	depth := -1
 	var visit func(n *node[*thing], level int, lo, hi string) []*thing
-	visit = func(n *node[*thing], level int, lo, hi string) []*thing {
-		if n.fill() > maxFill || n != tr.root && n.fill() < minFill {
+	visit = func(n *node[*thing], level int, lo, hi string) (below []*thing) {
+		if n.fill() > n.most() || n != tr.root && n.fill() < n.least() {
 			t.Fatalf("a node has %d entries", n.fill())
 		}
-		below := slices.Clone(n.items)
-		if n.leaf() {
+		if in := n.inner; in == nil {
 			if depth >= 0 && depth != level {
 				t.Fatalf("leaves at levels %d and %d", depth, level)
 			}
 			depth = level
-			checkIndex(t, n.keys, keysOf(n.items))
+			below = slices.Clone(n.leaf.items)
+			checkIndex(t, n.leaf.stem, n.leaf.marks, keysOf(below))
 		} else {
-			if len(n.items) > 0 || len(n.keys.seps) != len(n.kids)-1 {
-				t.Fatalf("an inner node has %d items, %d kids, %d separators", len(n.items), len(n.kids), len(n.keys.seps))
+			if n.leaf != nil || len(in.seps) != len(in.kids)-1 {
+				t.Fatalf("an inner node has %d kids, %d separators", len(in.kids), len(in.seps))
 			}
-			checkIndex(t, n.keys, n.keys.seps)
-		}
-		for i, k := range n.kids {
-			from, to := lo, hi
-			if i > 0 {
-				from = n.keys.seps[i-1]
+			checkIndex(t, in.stem, in.marks[:len(in.seps)], in.seps)
+			bounds := slices.Concat([]string{lo}, in.seps, []string{hi})
+			for i, k := range in.kids {
+				below = append(below, visit(k, level+1, bounds[i], bounds[i+1])...)
 			}
-			if !n.leaf() && i < len(n.keys.seps) {
-				to = n.keys.seps[i]
-			}
-			below = append(below, visit(k, level+1, from, to)...)
 		}
 		for _, x := range below {
 			if x.key < lo || hi != "" && x.key >= hi {
@@ -222,13 +217,18 @@ func keysOf(things []*thing) (keys []string) {
 	return keys
 }
 
-// checkIndex holds an index to the keys that it is of.
-func checkIndex(t *testing.T, x *index, keys []string) {
+// checkIndex holds marks and a stem to the keys that they are of.
+func checkIndex(t *testing.T, s stem, marks []uint64, keys []string) {
 	t.Helper()
+	if len(marks) != len(keys) {
+		t.Fatalf("%d marks of %d keys", len(marks), len(keys))
+	}
 	for i, key := range keys {
-		rest, ok := strings.CutPrefix(key, x.common)
-		if !ok || x.marks[i] != mark(rest) {
-			t.Fatalf("%q, which should begin with %q, is filed as %x", key, x.common, x.marks[i])
+		if len(key) < s.size || key[:s.size] != keys[0][:s.size] || marks[i] != mark(key[s.size:]) {
+			t.Fatalf("%q, of which %d bytes should be as in %q, is filed as %x", key, s.size, keys[0], marks[i])
+		}
+		if s.short() && string(s.head[:s.size]) != key[:s.size] {
+			t.Fatalf("%q begins with %q by its node", key, s.head[:s.size])
 		}
 	}
 }

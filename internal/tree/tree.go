@@ -47,10 +47,10 @@ func (t Tree[T]) Get(key string) (item T, ok bool) {
 	if n == nil {
 		return item, false
 	}
-	for !n.leaf() {
-		n = n.kids[n.route(key)]
+	for n.inner != nil {
+		n = n.inner.kids[n.inner.route(key, 0)]
 	}
-	return n.at(key)
+	return n.leaf.at(key)
 }
 
 // AggOf is the aggregate of the items from lo up to but without hi. An empty hi
@@ -68,41 +68,47 @@ func (t Tree[T]) AggOf(lo, hi string) Agg {
 func (n *node[T]) aggOf(lo, hi string) Agg {
 	first, last := n.cut(lo, hi)
 	var a Agg
-	if n.leaf() {
-		for _, it := range n.items[first:last] {
+	if n.inner == nil {
+		for _, it := range n.leaf.items[first:last] {
 			a = a.Add(it.Agg())
 		}
 		return a
 	}
+	kids := n.inner.kids
 	if first == last {
-		return n.kids[first].aggOf(lo, hi)
+		return kids[first].aggOf(lo, hi)
 	}
-	a = n.kids[first].aggOf(lo, "")
-	for _, k := range n.kids[first+1 : last] {
+	a = kids[first].aggOf(lo, "")
+	for _, k := range kids[first+1 : last] {
 		a = a.Add(k.agg)
 	}
 	if hi == "" {
-		return a.Add(n.kids[last].agg)
+		return a.Add(kids[last].agg)
 	}
-	return a.Add(n.kids[last].aggOf("", hi))
+	return a.Add(kids[last].aggOf("", hi))
 }
 
 // cut returns where the range [lo, hi) begins and ends in n: in a leaf the
 // items [first, last), in an inner node the kids first to last, both included.
 func (n *node[T]) cut(lo, hi string) (first, last int) {
-	if n.leaf() {
-		last = len(n.items)
-		if hi != "" {
-			last, _ = n.find(hi)
+	if n.inner == nil {
+		if lo != "" {
+			first, _ = n.leaf.find(lo, 0)
 		}
-		first, _ = n.find(lo)
-		return min(first, last), last
+		last = len(n.leaf.items)
+		if hi != "" {
+			last, _ = n.leaf.find(hi, first)
+		}
+		return first, last
 	}
-	last = len(n.kids) - 1
+	if lo != "" {
+		first = n.inner.route(lo, 0)
+	}
+	last = len(n.inner.kids) - 1
 	if hi != "" {
-		last = n.route(hi)
+		last = n.inner.route(hi, first)
 	}
-	return n.route(lo), last
+	return first, last
 }
 
 // Below is how many items have a key below key, and their fingerprint. It looks
@@ -114,29 +120,30 @@ func (t Tree[T]) Below(key string) Sum {
 	if n == nil {
 		return s
 	}
-	for !n.leaf() {
-		at := n.route(key)
-		if 2*at <= len(n.kids) {
-			for _, k := range n.kids[:at] {
+	for n.inner != nil {
+		kids, at := n.inner.kids, n.inner.route(key, 0)
+		if 2*at <= len(kids) {
+			for _, k := range kids[:at] {
 				s = s.Plus(k.agg.Sum())
 			}
 		} else {
 			s = s.Plus(n.agg.Sum())
-			for _, k := range n.kids[at:] {
+			for _, k := range kids[at:] {
 				s = s.Minus(k.agg.Sum())
 			}
 		}
-		n = n.kids[at]
+		n = kids[at]
 	}
-	at, _ := n.find(key)
-	if 2*at <= len(n.items) {
-		for _, it := range n.items[:at] {
+	items := n.leaf.items
+	at, _ := n.leaf.find(key, 0)
+	if 2*at <= len(items) {
+		for _, it := range items[:at] {
 			s = s.Plus(it.Agg().Sum())
 		}
 		return s
 	}
 	s = s.Plus(n.agg.Sum())
-	for _, it := range n.items[at:] {
+	for _, it := range items[at:] {
 		s = s.Minus(it.Agg().Sum())
 	}
 	return s
@@ -148,8 +155,8 @@ func (t Tree[T]) At(i int) T {
 		panic("tree: index out of range")
 	}
 	n := t.root
-	for !n.leaf() {
-		for _, k := range n.kids {
+	for n.inner != nil {
+		for _, k := range n.inner.kids {
 			if i < int(k.agg.Count) {
 				n = k
 				break
@@ -157,7 +164,7 @@ func (t Tree[T]) At(i int) T {
 			i -= int(k.agg.Count)
 		}
 	}
-	return n.items[i]
+	return n.leaf.items[i]
 }
 
 // Rank is the number of items with a key below key.
@@ -166,14 +173,14 @@ func (t Tree[T]) Rank(key string) int {
 	if n == nil {
 		return 0
 	}
-	for !n.leaf() {
-		at := n.route(key)
-		for _, k := range n.kids[:at] {
+	for n.inner != nil {
+		at := n.inner.route(key, 0)
+		for _, k := range n.inner.kids[:at] {
 			below += int(k.agg.Count)
 		}
-		n = n.kids[at]
+		n = n.inner.kids[at]
 	}
-	at, _ := n.find(key)
+	at, _ := n.leaf.find(key, 0)
 	return below + at
 }
 
@@ -200,11 +207,11 @@ func (t Tree[T]) Take(lo, hi string, into []T) []T {
 
 func (n *node[T]) take(lo, hi string, into []T) []T {
 	first, last := n.cut(lo, hi)
-	if n.leaf() {
+	if n.inner == nil {
 		last = min(last, first+cap(into)-len(into))
-		return append(into, n.items[first:last]...)
+		return append(into, n.leaf.items[first:last]...)
 	}
-	for _, k := range n.kids[first : last+1] {
+	for _, k := range n.inner.kids[first : last+1] {
 		if len(into) < cap(into) {
 			into = k.take(lo, hi, into)
 		}
@@ -214,15 +221,15 @@ func (n *node[T]) take(lo, hi string, into []T) []T {
 
 func (n *node[T]) walk(lo, hi string, yield func(T) bool) bool {
 	first, last := n.cut(lo, hi)
-	if n.leaf() {
-		for _, it := range n.items[first:last] {
+	if n.inner == nil {
+		for _, it := range n.leaf.items[first:last] {
 			if !yield(it) {
 				return false
 			}
 		}
 		return true
 	}
-	for _, k := range n.kids[first : last+1] {
+	for _, k := range n.inner.kids[first : last+1] {
 		if !k.walk(lo, hi, yield) {
 			return false
 		}
@@ -253,13 +260,16 @@ func (t Tree[T]) where(pass func(Agg) bool) iter.Seq[T] {
 }
 
 func (n *node[T]) where(pass func(Agg) bool, yield func(T) bool) bool {
-	for _, it := range n.items {
-		if pass(it.Agg()) && !yield(it) {
-			return false
+	if n.inner != nil {
+		for _, k := range n.inner.kids {
+			if pass(k.agg) && !k.where(pass, yield) {
+				return false
+			}
 		}
+		return true
 	}
-	for _, k := range n.kids {
-		if pass(k.agg) && !k.where(pass, yield) {
+	for _, it := range n.leaf.items {
+		if pass(it.Agg()) && !yield(it) {
 			return false
 		}
 	}
