@@ -35,6 +35,13 @@ var eventLevels = map[engine.EventKind]slog.Level{
 	engine.EventClockDrift:      slog.LevelWarn,
 }
 
+// tells reports whether happened does anything about a kind of events. What it
+// passes over is made for each cell that comes.
+func tells(kind engine.EventKind) bool {
+	_, told := eventLevels[kind]
+	return told
+}
+
 // happened takes one event of the engine.
 func (n *Node) happened(ev engine.Event) {
 	switch ev.Kind {

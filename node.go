@@ -112,6 +112,7 @@ func newNode(opts Options, seed [32]byte) *Node {
 		Name:    opts.Name,
 		Origin:  newOrigin(random),
 		Rand:    random,
+		Tells:   tells,
 		// The gate is opened from here: see gate.
 		JoinWait:     math.MaxInt64 / 2,
 		SyncInterval: opts.Tuning.SyncInterval,

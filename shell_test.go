@@ -213,6 +213,20 @@ func TestConflictsAreBounded(t *testing.T) {
 	}
 }
 
+// TestWhatMattersIsTold: the engine leaves out what tells does not name.
+func TestWhatMattersIsTold(t *testing.T) {
+	for _, kind := range []engine.EventKind{
+		engine.EventReady, engine.EventSession, engine.EventUnknownOrigin, engine.EventConflict, engine.EventClash,
+	} {
+		if !tells(kind) {
+			t.Errorf("%v is not told, and happened waits for it", kind)
+		}
+	}
+	if tells(engine.EventApplied) {
+		t.Error("every cell that comes is told")
+	}
+}
+
 func TestEventsOfWorthAreLogged(t *testing.T) {
 	var out bytes.Buffer
 	n := &Node{log: slog.New(slog.NewTextHandler(&out, nil)), opts: Options{}}

@@ -41,7 +41,10 @@ func newBenchNode(b testing.TB, keys int) *benchNode {
 		b: b, codec: wire.New(cell.NewHasher("bench")), rnd: rand.New(rand.NewPCG(1, 2)),
 		now: hlc.Reading{Wall: wallStart}, dots: make([]uint64, keys),
 	}
-	n.e = New(Config{Cluster: "bench", Name: "self", Origin: 1, Rand: rand.New(rand.NewPCG(3, 4)), Alone: true})
+	n.e = New(Config{
+		Cluster: "bench", Name: "self", Origin: 1, Rand: rand.New(rand.NewPCG(3, 4)), Alone: true,
+		Tells: func(k EventKind) bool { return k != EventApplied },
+	})
 	n.step(Tick{})
 	for i := 0; i < keys; i += MaxStepCells {
 		n.e.begin(n.now)
@@ -169,7 +172,7 @@ func TestRemoteCellAllocates(t *testing.T) {
 	for _, tc := range []struct {
 		cells int
 		most  float64
-	}{{1, 32}, {20, 10}} {
+	}{{1, 28}, {20, 9.8}} {
 		n := newBenchNode(t, 10_000)
 		const packets = 200
 		var raw [][]byte

@@ -17,6 +17,10 @@ type Config struct {
 	Alone   bool        // there are no seeds but the own address
 	Restore *Snapshot   // what an earlier process left, or nil
 
+	// Tells says which kinds of events Effects carry, once for each kind; the
+	// others are counted only. Nil: all.
+	Tells func(EventKind) bool
+
 	JoinWait        time.Duration // the first-session gate opens by itself after it: 5 s
 	MaxSkew         time.Duration // 10 s
 	StaleAge        time.Duration // a pushed cell older than this is left to a session: 5 min

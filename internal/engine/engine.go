@@ -67,6 +67,7 @@ type Engine struct {
 	push     *pusher
 	sync     *syncer
 	counters Counters
+	muted    [numEvents]bool // events that Effects do not carry
 }
 
 // New returns an engine that holds nothing, or what cfg.Restore holds.
@@ -81,6 +82,9 @@ func New(cfg Config) *Engine {
 		lastYes: -1,
 	}
 	e.sealer.Hasher = &e.hasher
+	for k := range e.muted {
+		e.muted[k] = cfg.Tells != nil && !cfg.Tells(EventKind(k))
+	}
 	e.clock.Slew = cfg.Plant == PlantSlew
 	e.root.Store(&Root{})
 	e.peers = newRing(cfg.Name)
@@ -244,5 +248,7 @@ func (e *Engine) send(to cell.Origin, m wire.Msg) {
 // event records what happened.
 func (e *Engine) event(ev Event) {
 	e.counters.Events[ev.Kind]++
-	e.fx.Events = append(e.fx.Events, ev)
+	if !e.muted[ev.Kind] {
+		e.fx.Events = append(e.fx.Events, ev)
+	}
 }

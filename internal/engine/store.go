@@ -41,7 +41,9 @@ func (e *Engine) edit() *writer {
 
 // expect makes room for what so many cells may cause.
 func (e *Engine) expect(cells int) {
-	e.fx.Events = slices.Grow(e.fx.Events, cells)
+	if !e.muted[EventApplied] {
+		e.fx.Events = slices.Grow(e.fx.Events, cells)
+	}
 	e.fx.Changed = slices.Grow(e.fx.Changed, cells)
 }
 

@@ -159,10 +159,8 @@ func (r *reader) prevRuns() []cell.Run {
 		return nil
 	case n > 1:
 		return r.runs(n)
-	case r.one == nil:
-		r.one = make([]cell.Run, 1)
 	}
-	return r.runsInto(r.one)
+	return r.runsInto(r.tools.one[:])
 }
 
 // present fails unless an optional field holds what only it could say.
@@ -197,7 +195,7 @@ func (r *reader) cell() *cell.Cell {
 	}
 	s.Body = keep(body)
 	c := cell.New(s)
-	r.sealer.Seal(c)
+	r.tools.Seal(c)
 	return c
 }
 

@@ -30,7 +30,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type Codec struct {
 	hasher cell.Hasher
 	ids    interned
-	sealer atomic.Pointer[cell.Sealer] // of the Parse before, for the next one
+	tools  atomic.Pointer[tools] // of the Parse before, for the next one
 }
 
 // New returns a Codec whose parsed cells are sealed with h.
@@ -132,11 +132,11 @@ func (c *Codec) Parse(b []byte) (Frame, error) {
 		return Frame{}, err
 	}
 	t := Type(b[2])
-	r := reader{b: body, ids: &c.ids, sealer: c.sealer.Swap(nil)}
-	if r.sealer == nil {
-		r.sealer = &cell.Sealer{Hasher: &c.hasher}
+	r := reader{b: body, ids: &c.ids, tools: c.tools.Swap(nil)}
+	if r.tools == nil {
+		r.tools = &tools{Sealer: cell.Sealer{Hasher: &c.hasher}}
 	}
-	defer c.sealer.Store(r.sealer)
+	defer c.tools.Store(r.tools)
 	if !f.Stream {
 		f.Seq = r.uv()
 	}

@@ -24,27 +24,43 @@ func (w *writer) delta(m *Delta) {
 func (r *reader) delta() Msg {
 	r.origins()
 	r.codecTable()
-	m := &Delta{}
-	if n := r.count(8 + 8 + 1); n > 0 {
+	m := &smallDelta{}
+	switch n := r.count(8 + 8 + 1); n {
+	case 0:
+	case 1:
+		m.Groups = m.group[:]
+	default:
 		m.Groups = make([]Group, n)
 	}
+	room := m.cell[:]
 	for i := range m.Groups {
 		g := &m.Groups[i]
 		g.Span = r.span()
-		g.Cells = r.cells(r.count(minRec + 1))
+		g.Cells = r.cells(r.count(minRec+1), room)
 		if r.err != nil {
 			return nil
 		}
+		room = nil
 	}
-	return m
+	return &m.Delta
 }
 
-// cells reads n whole CellRecs.
-func (r *reader) cells(n int) []*cell.Cell {
+// smallDelta is a Delta with room for one cell, which many have, in one piece.
+type smallDelta struct {
+	Delta
+	group [1]Group
+	cell  [1]*cell.Cell
+}
+
+// cells reads n whole CellRecs, into room if that has as much.
+func (r *reader) cells(n int, room []*cell.Cell) []*cell.Cell {
 	if n == 0 {
 		return nil
 	}
-	out := make([]*cell.Cell, n)
+	out := room
+	if len(out) != n {
+		out = make([]*cell.Cell, n)
+	}
 	for i := range out {
 		if out[i] = r.cell(); r.err != nil {
 			return nil

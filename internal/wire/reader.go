@@ -11,15 +11,20 @@ import (
 // reader takes a body apart. The first error stays and empties the rest, so
 // that callers check once per loop: every method returns zeros after it.
 type reader struct {
+	tools  *tools
 	b      []byte
 	err    error
-	sealer *cell.Sealer
 	ids    *interned
 	dict   []byte // the raw origins of the table
 	codecs table[string]
-	prev   string     // the address or bound before, for front coding
-	shared int        // bytes that front coding has unfolded in this frame
-	one    []cell.Run // the Prev of the cell before, if it was one run: cell.New has copied it
+	prev   string // the address or bound before, for front coding
+	shared int    // bytes that front coding has unfolded in this frame
+}
+
+// tools is what one frame after the other is read with.
+type tools struct {
+	cell.Sealer
+	one [1]cell.Run // the Prev of the cell before, if it was one run: cell.New has copied it
 }
 
 func (r *reader) fail(err error) {

@@ -164,7 +164,7 @@ func (r *reader) entry() *cell.Entry {
 		spans[i] = cell.Span{From: from, Len: size}
 		next = end
 	}
-	return r.sealer.Entry(o, lastT, spans)
+	return r.tools.Entry(o, lastT, spans)
 }
 
 // SHOWN: cells sent uv

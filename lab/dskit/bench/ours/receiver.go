@@ -40,6 +40,7 @@ func (System) Receiver(n, tokens int) (bench.Receiver, error) {
 	r := &receiver{codec: wire.New(h), hasher: h, now: time.Second, dots: make([]uint64, n)}
 	r.engine = engine.New(engine.Config{
 		Cluster: cluster, Name: "node-0", Origin: 1, Alone: true, Rand: rand.New(rand.NewPCG(1, 2)),
+		Tells: func(k engine.EventKind) bool { return k != engine.EventApplied }, // as a node has it
 	})
 	r.step(engine.Tick{})
 	peers := make([]engine.Peer, members-1)
