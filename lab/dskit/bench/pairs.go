@@ -2,7 +2,6 @@ package bench
 
 import (
 	"fmt"
-	"runtime"
 	"time"
 )
 
@@ -77,7 +76,7 @@ func exchanges(p Pair, prepare func(round int) error) (exchanged, error) {
 		if err := prepare(round); err != nil {
 			return exchanged{}, err
 		}
-		runtime.GC() // garbage of the preparation is not the exchange's
+		rest() // garbage of the preparation is not the exchange's
 		busy, from := cpu(), time.Now()
 		x, err := p.Exchange()
 		if err != nil {

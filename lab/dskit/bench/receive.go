@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"runtime"
 	"slices"
 	"time"
 )
@@ -95,7 +94,7 @@ func (p *peer) perBeat(make func(n int) []Beat, per int) float64 {
 	for range p.rounds {
 		beats := make(p.each)
 		packets := p.rec.Packets(beats, per)
-		runtime.GC() // garbage of the preparation is not the merge's
+		rest() // garbage of the preparation is not the merge's
 		from := cpu()
 		for _, deliver := range packets {
 			deliver()
