@@ -291,6 +291,10 @@ func TestStatsAddUp(t *testing.T) {
 	if s.Keys != 1 || s.PacketsOut == 0 || s.BytesOut == 0 || s.Events["ready"] != 1 || s.Uptime <= 0 {
 		t.Errorf("stats %+v, want one key, packets, and that it got ready", s)
 	}
+	until(t, "all frames to be among what was sent, beside the views of members", func() bool {
+		s := n[0].Stats() // a frame is counted before it is sent
+		return s.Sent.Packets >= s.PacketsOut && s.Sent.PacketBytes > s.BytesOut && s.Sent.StreamBytes > 0
+	})
 	if in := n[1].Stats(); in.PacketsIn == 0 || in.Events["applied"] == 0 || in.Malformed != 0 || in.Dropped != 0 {
 		t.Errorf("stats of the other %+v, want packets and an applied cell, nothing malformed", in)
 	}

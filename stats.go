@@ -21,10 +21,11 @@ type Stats struct {
 	Fresh   int    `json:"fresh"`   // addresses about to be pushed
 	Pending int    `json:"pending"` // cells and bodies asked for and not here yet
 
-	PacketsIn  uint64 `json:"packets_in"`
+	PacketsIn  uint64 `json:"packets_in"` // starling's frames, as the three that follow; others talk about members
 	BytesIn    uint64 `json:"bytes_in"`
 	PacketsOut uint64 `json:"packets_out"`
 	BytesOut   uint64 `json:"bytes_out"`
+	Sent       Sent   `json:"sent"`       // the frames are part of it
 	Malformed  uint64 `json:"malformed"`  // frames that were none, or stood where they must not; by reason in MalformedBy
 	Dropped    uint64 `json:"dropped"`    // frames that found the inbox full; a session repairs that
 	Unsendable uint64 `json:"unsendable"` // packets to members that were gone
@@ -42,6 +43,14 @@ type Stats struct {
 	// MalformedBy has a few short and lasting names: "crc" is a bad network,
 	// "version" a member that is newer, most others a member that is wrong.
 	MalformedBy map[string]uint64 `json:"malformed_by"`
+}
+
+// Sent is all that a node has written to its sockets, its talk about members
+// and its sessions included: payloads, without the headers of UDP and TCP.
+type Sent struct {
+	Packets     uint64 `json:"packets"`
+	PacketBytes uint64 `json:"packet_bytes"`
+	StreamBytes uint64 `json:"stream_bytes"`
 }
 
 // counts is what the shell counts.
@@ -107,7 +116,7 @@ func (n *Node) Stats() Stats {
 		Keys:  e.Live, Cells: e.Cells, Origins: e.Origins, Spans: e.Spans, Fresh: e.Fresh, Pending: e.Pending,
 		PacketsIn: c.packetsIn.Load(), BytesIn: c.bytesIn.Load(),
 		PacketsOut: c.packetsOut.Load(), BytesOut: c.bytesOut.Load(),
-		Dropped: n.inbox.lost(), Unsendable: c.unsendable.Load(),
+		Sent: Sent(n.group.Sent()), Dropped: n.inbox.lost(), Unsendable: c.unsendable.Load(),
 		Refused: n.group.Refused(), Unsent: c.unsent.Load(), Scribbled: c.scribbled.Load(), Sessions: c.sessions.Load(),
 		Events: make(map[string]uint64), Uptime: time.Since(n.began),
 	}

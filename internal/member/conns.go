@@ -3,10 +3,13 @@ package member
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // conns is every open stream of a transport, so that closing it leaves none.
 type conns struct {
+	written atomic.Uint64 // bytes, into all streams there were
+
 	mu     sync.Mutex // guards what follows
 	open   map[*conn]struct{}
 	closed bool

@@ -49,6 +49,7 @@ type transport struct {
 	slots   slots
 	conns   conns
 	hushed  atomic.Bool
+	sent    sent
 	refused atomic.Uint64 // streams that had no slot or did not say what they are
 
 	dials context.Context // ends with the transport
@@ -113,7 +114,7 @@ func (t *transport) sendFrame(frame []byte, to Member) error {
 		return errHushed
 	}
 	b := append(make([]byte, 0, len(t.head)+frameHead+len(frame)), t.head...)
-	return t.sock.WritePacket(appendFrame(b, frame, to.crc), to.Addr)
+	return t.write(appendFrame(b, frame, to.crc), to.Addr)
 }
 
 // breathe waits a little after an error of the socket that may pass, such as
@@ -270,7 +271,7 @@ func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	err = t.sock.WritePacket(b, to)
+	err = t.write(b, to)
 	return time.Now(), err
 }
 
