@@ -2,6 +2,8 @@ package bench
 
 import (
 	"bytes"
+	"compress/lzw"
+	"encoding/binary"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +46,34 @@ func TestValue(t *testing.T) {
 	v := Value("k", 1)
 	if len(v) != ValueSize || !bytes.Equal(v, Value("k", 1)) || bytes.Equal(v, Value("k", 2)) || bytes.Equal(v, Value("l", 1)) {
 		t.Error("a value must follow from its key and generation, and from nothing else")
+	}
+}
+
+// TestTokens holds the tokens of a table to be those of a ring: no two instances
+// share one, and they do not compress.
+func TestTokens(t *testing.T) {
+	const rows, each = 2000, 128
+	seen := make(map[uint32]bool)
+	var raw, packed bytes.Buffer
+	w := lzw.NewWriter(&packed, lzw.LSB, 8)
+	for i := range rows {
+		tokens := MakeInstance(i, each, 1).Tokens
+		for _, token := range tokens {
+			seen[token] = true
+			raw.Write(binary.LittleEndian.AppendUint32(nil, token))
+		}
+		if len(tokens) != each || !slices.IsSorted(tokens) {
+			t.Fatalf("instance %d has %d tokens, want %d in order", i, len(tokens), each)
+		}
+	}
+	if _, err := w.Write(raw.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != rows*each || packed.Len() < raw.Len() {
+		t.Errorf("%d of %d tokens differ, %d bytes become %d, want all, and no fewer", len(seen), rows*each, raw.Len(), packed.Len())
 	}
 }
 

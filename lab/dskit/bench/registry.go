@@ -39,20 +39,28 @@ func MakeInstance(i, tokens int, tick int64) Instance {
 	}
 }
 
-// maxInstances is how many instances can have tokens that none of them share: the
-// low bits of a token are the instance.
+// maxInstances is how many instances can have tokens that none of them share: a
+// token is made of a random number and, in its low bits, of the instance.
 const maxInstances = 1 << 20
 
 func makeTokens(i, n int) []uint32 {
 	rng, tokens := rand.New(rand.NewPCG(1, uint64(i))), make([]uint32, 0, n)
 	for len(tokens) < n {
 		for range n - len(tokens) {
-			tokens = append(tokens, rng.Uint32()&^(maxInstances-1)|uint32(i))
+			tokens = append(tokens, mixed(rng.Uint32()&^(maxInstances-1)|uint32(i)))
 		}
 		slices.Sort(tokens)
 		tokens = slices.Compact(tokens)
 	}
 	return tokens
+}
+
+// mixed gives every number another one, with bits that look random, as those of
+// the tokens of a ring are: they must not compress.
+func mixed(n uint32) uint32 {
+	n = (n ^ n>>16) * 0x85ebca6b
+	n = (n ^ n>>13) * 0xc2b2ae35
+	return n ^ n>>16
 }
 
 // SeenAt is the timestamp, in seconds, of a heartbeat.
