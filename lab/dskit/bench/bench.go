@@ -58,9 +58,12 @@ type Node interface {
 	Close() error
 }
 
-// Traffic is what a node has sent in packets since it started: payloads, without
-// the headers of UDP or TCP, without connections being made and ended.
-type Traffic struct{ Packets, Bytes float64 }
+// Traffic is what a node has sent since it started: payloads, without the headers
+// of UDP or TCP, without connections being made and ended.
+type Traffic struct {
+	Packets, Bytes float64 // in packets, probes among them
+	All            float64 // the bytes of packets and of streams, which carry full syncs and sessions
+}
 
 // A Pair is two replicas, both with the same contents at first.
 type Pair interface {

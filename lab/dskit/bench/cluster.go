@@ -51,10 +51,13 @@ func (c cluster) close() error {
 
 func (c cluster) traffic() (sum Traffic) {
 	for _, n := range c {
-		t := n.Traffic()
-		sum.Packets, sum.Bytes = sum.Packets+t.Packets, sum.Bytes+t.Bytes
+		sum = sum.plus(n.Traffic())
 	}
 	return sum
+}
+
+func (t Traffic) plus(o Traffic) Traffic {
+	return Traffic{Packets: t.Packets + o.Packets, Bytes: t.Bytes + o.Bytes, All: t.All + o.All}
 }
 
 func (c cluster) readers() []Reader {

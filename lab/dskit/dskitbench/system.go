@@ -163,6 +163,7 @@ func (n *node) Traffic() bench.Traffic {
 	return bench.Traffic{
 		Packets: n.metric("memberlist_tcp_transport_packets_sent_total"),
 		Bytes:   n.metric("memberlist_tcp_transport_packets_sent_bytes_total"),
+		All:     n.metric("memberlist_tcp_transport_sent_bytes_total"),
 	}
 }
 

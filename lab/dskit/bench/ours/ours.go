@@ -102,8 +102,8 @@ func (n *node) WatchPrefix(ctx context.Context, prefix string, f func(string, []
 }
 
 func (n *node) Traffic() bench.Traffic {
-	s := n.node.Stats()
-	return bench.Traffic{Packets: float64(s.PacketsOut), Bytes: float64(s.BytesOut)}
+	s := n.node.Stats().Sent
+	return bench.Traffic{Packets: float64(s.Packets), Bytes: float64(s.PacketBytes), All: float64(s.PacketBytes + s.StreamBytes)}
 }
 
 func (n *node) Close() error { return n.node.Close() }

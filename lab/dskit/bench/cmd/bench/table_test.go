@@ -52,7 +52,7 @@ Failed: peer: it broke
 // TestTargets holds the second table to say which targets are missed, in either
 // way of being asked.
 func TestTargets(t *testing.T) {
-	const absolute, relative = "table of 10: Get", "16 nodes heartbeat in a registry of 1,000: bytes in packets per second"
+	const absolute, relative = "table of 10: Get", "16 nodes heartbeat in a registry of 1,000: bytes per second, streams included"
 	of := func(name string, peer, own float64) (p, o bench.Report) {
 		p, o = report("peer", "s", peer), report("own", "s", own)
 		p.Rows[0].Name, o.Rows[0].Name = name, name

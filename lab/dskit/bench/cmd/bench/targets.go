@@ -56,7 +56,7 @@ var targets = []target{
 	{line: "converge, 64 nodes: all nodes, p90", most: 80 * ms},
 	{line: "converge, 64 nodes: bytes in packets per update", most: 20 * kb},
 	{line: "16 nodes heartbeat in a registry of 1,000: processor time of all nodes, of one core", times: 5},
-	{line: "16 nodes heartbeat in a registry of 1,000: bytes in packets per second", times: 20},
+	{line: "16 nodes heartbeat in a registry of 1,000: bytes per second, streams included", times: 20},
 	{line: "16 nodes heartbeat in a registry of 1,000: delay to another node, p99", most: 60 * ms},
 	{line: "heap per key of 20 B with a value of 32 B, 100,000 by gossip", most: 400},
 	{line: "goroutines more on both nodes, after 10,000 keys"},
