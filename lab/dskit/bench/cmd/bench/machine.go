@@ -60,9 +60,12 @@ func load() string {
 
 // sofar is all of it, as of now.
 func (p *place) sofar(t *table) string {
-	built := strings.Join(t.built, "; ")
+	equal := ""
+	if t.statesEqual > 0 {
+		equal = fmt.Sprintf("In all %d pairs of runs every node of both stores ended with the same state. ", t.statesEqual)
+	}
 	return fmt.Sprintf(`Commit %s, %s, by `+"`%s`"+`. %s; load of the machine %s before and %s after, %v in all.
-In all %d pairs of runs every node of both stores ended with the same state. Built with %s.
+%sBuilt with %s.
 `, p.commit, p.began.Format(time.DateOnly), p.command, p.machine, p.load, load(), time.Since(p.began).Round(time.Second),
-		t.statesEqual, built)
+		equal, strings.Join(t.built, "; "))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,6 +89,9 @@ func (t *table) alone(own bench.Report) error {
 		return fmt.Errorf("%s: %s ended with %q", own.Topic, own.System, own.State)
 	}
 	t.own = own.System
+	if len(t.built) == 0 {
+		t.built = []string{own.Built}
+	}
 	for _, row := range own.Rows {
 		t.line(row).addOwn(row)
 	}
@@ -116,15 +120,7 @@ func (t *table) find(name string) *line {
 // them with more cells.
 func (t *table) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "| work | %s | %s | ratio | limit | × limit | runs |\n|---|--:|--:|--:|--:|--:|--:|\n", t.peer, t.own)
-	for _, l := range t.lines {
-		if len(l.tenths) > 0 {
-			continue
-		}
-		limit, times := l.limit()
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %d |\n",
-			l.row.Name, l.theirs(), show(l.row.Unit, median(l.owns)), l.ratio(), limit, times, len(l.owns))
-	}
+	b.WriteString(t.figures())
 	for _, l := range t.lines {
 		if l.fails != "" {
 			fmt.Fprintf(&b, "\n%s fails: %s: %s\n", t.peer, l.row.Name, l.fails)
@@ -137,6 +133,26 @@ func (t *table) String() string {
 	}
 	return b.String()
 }
+
+// figures puts starling beside the peer, and beside the limits.
+func (t *table) figures() string {
+	var b strings.Builder
+	for _, l := range t.lines {
+		if len(l.tenths) > 0 {
+			continue
+		}
+		if b.Len() == 0 {
+			fmt.Fprintf(&b, "| work | %s | %s | ratio | limit | × limit | runs |\n|---|--:|--:|--:|--:|--:|--:|\n", t.theirName(), t.own)
+		}
+		limit, times := l.limit()
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %d |\n",
+			l.row.Name, l.theirs(), show(l.row.Unit, median(l.owns)), l.ratio(), limit, times, len(l.owns))
+	}
+	return b.String()
+}
+
+// theirName is what stands over the column of the peer.
+func (t *table) theirName() string { return cmp.Or(t.peer, "-") }
 
 // growth puts what was measured with a tenth of the cells beside the whole.
 func (t *table) growth() string {

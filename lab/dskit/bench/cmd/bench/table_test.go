@@ -84,13 +84,19 @@ func TestTargets(t *testing.T) {
 func TestGrowth(t *testing.T) {
 	var table table
 	own := report("own", "s", 200, 201)
-	own.Rows[0].Tenth, own.Rows[1].Tenth = 100, 100
+	own.Rows[0].Tenth, own.Rows[1].Tenth, own.Built = 100, 100, "go0"
 	if err := table.alone(own); err != nil {
 		t.Fatal(err)
+	}
+	if got := about().sofar(&table); strings.Contains(got, "pairs") || !strings.Contains(got, "Built with go0.") {
+		t.Errorf("got %s, want what it was built with, and nothing of pairs", got)
 	}
 	wrong := table.wrong()
 	if len(wrong) != 1 || !strings.HasPrefix(wrong[0], "b: 201ns with 1,000,000 cells, 2.01 times the 100ns") {
 		t.Errorf("got %q, want one sentence about b", wrong)
+	}
+	if got := table.String(); strings.Contains(got, "| work |") || !strings.HasPrefix(got, "\n| processor time, if not said otherwise |") {
+		t.Errorf("got %s, want the table of growth alone", got)
 	}
 	if got := table.growth(); !strings.Contains(got, "| a | 100ns | 200ns | 2 |\n| b | 100ns | 201ns | **2.01** |\n") {
 		t.Errorf("got %s", got)
