@@ -82,6 +82,7 @@ type Pair interface {
 type Exchange struct {
 	Bytes int
 	Legs  int // messages, or runs of messages in one direction
+	Same  int // the legs after which both held the same; those that follow settle what each knows of the other
 }
 
 // Reader is a replica as far as its contents go.

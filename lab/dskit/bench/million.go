@@ -231,6 +231,7 @@ func sizedPair(s System, r *Report, cells int) error {
 	}
 	r.add("reconciliation, in sync: bytes", Bytes, same.bytes)
 	r.add("reconciliation, in sync: both nodes", Nanoseconds, same.used)
+	r.add("reconciliation, in sync: both nodes, the first after a garbage collection", Nanoseconds, same.first)
 	r.add("reconciliation, 100 keys differ: bytes", Bytes, changed.bytes)
 	r.add("reconciliation, 100 keys differ: both nodes", Nanoseconds, changed.used)
 	r.add("reconciliation, 100 keys differ: legs", Count, changed.legs)

@@ -35,7 +35,7 @@ func (p *pair) Exchange() (bench.Exchange, error) {
 	states := [2][]byte{p[0].kv.LocalState(false), p[1].kv.LocalState(false)}
 	p[0].kv.MergeRemoteState(states[1], false)
 	p[1].kv.MergeRemoteState(states[0], false)
-	return bench.Exchange{Bytes: len(states[0]) + len(states[1]), Legs: 2}, nil
+	return bench.Exchange{Bytes: len(states[0]) + len(states[1]), Legs: 2, Same: 2}, nil
 }
 
 func (p *pair) Replicas() [2]bench.Reader { return [2]bench.Reader{p[0], p[1]} }
