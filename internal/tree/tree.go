@@ -43,14 +43,11 @@ func (t Tree[T]) Same(u Tree[T]) bool { return t.root == u.root }
 
 // Get returns the item of a key.
 func (t Tree[T]) Get(key string) (item T, ok bool) {
-	n := t.root
-	if n == nil {
+	if t.root == nil {
 		return item, false
 	}
-	for n.inner != nil {
-		n = n.inner.kids[n.inner.route(key, 0)]
-	}
-	return n.leaf.at(key)
+	l, _ := t.root.seek(key)
+	return l.at(key)
 }
 
 // AggOf is the aggregate of the items from lo up to but without hi. An empty hi
@@ -197,26 +194,48 @@ func (t Tree[T]) Range(lo, hi string) iter.Seq[T] {
 	}
 }
 
-// Take appends the items of Range to into, as far as there is room in it.
+// Take appends the items of Range to into, as far as there is room in it. It is
+// for ranges that mostly lie in one leaf: the way to each leaf is that of a Get.
 func (t Tree[T]) Take(lo, hi string, into []T) []T {
 	if t.root == nil || hi != "" && hi <= lo {
 		return into
 	}
-	return t.root.take(lo, hi, into)
-}
-
-func (n *node[T]) take(lo, hi string, into []T) []T {
-	first, last := n.cut(lo, hi)
-	if n.inner == nil {
-		last = min(last, first+cap(into)-len(into))
-		return append(into, n.leaf.items[first:last]...)
-	}
-	for _, k := range n.inner.kids[first : last+1] {
-		if len(into) < cap(into) {
-			into = k.take(lo, hi, into)
+	for {
+		l, next := t.root.seek(lo)
+		first, _ := l.find(lo, 0)
+		last := len(l.items)
+		if hi != "" {
+			last, _ = l.find(hi, first)
+		}
+		room := cap(into) - len(into)
+		into = append(into, l.items[first:min(last, first+room)]...)
+		if last < len(l.items) || len(into) == cap(into) || next.over == nil {
+			return into
+		}
+		// The leaf has no more, but the range may: it has to be looked at what
+		// parts the leaf from the next one, which is another place in the memory.
+		if lo = next.over.seps[next.at]; hi != "" && hi <= lo {
+			return into
 		}
 	}
-	return into
+}
+
+// bound is a separator: seps[at] of over, or none if that is nil.
+type bound struct {
+	over *parts
+	at   int
+}
+
+// seek returns the leaf where a key belongs, and what stands above its keys.
+func (n *node[T]) seek(key string) (l *leaf[T], next bound) {
+	for n.inner != nil {
+		at := n.inner.route(key, 0)
+		if at < len(n.inner.seps) {
+			next = bound{n.inner.parts, at}
+		}
+		n = n.inner.kids[at]
+	}
+	return n.leaf, next
 }
 
 func (n *node[T]) walk(lo, hi string, yield func(T) bool) bool {
