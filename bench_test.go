@@ -49,7 +49,7 @@ func TestRegistersAllocateLittle(t *testing.T) {
 	}{
 		"Get":  {1, func() { _, _ = c.Get(ctx, keys[1000]) }},
 		"List": {6, func() { _, _ = c.List(ctx, "few/") }},
-		"CAS": {32, func() {
+		"CAS": {26, func() {
 			i++
 			_ = c.CAS(ctx, keys[0], func(any) (any, bool, error) { return values[i%2], true, nil })
 		}},

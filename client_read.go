@@ -34,7 +34,7 @@ type found struct {
 
 // add takes one more cell of the key.
 func (f *found) add(kind crdt.Flat, c *cell.Stored) {
-	fp := c.Agg().FPLive
+	fp := c.Print()
 	f.fp[0] += fp[0]
 	f.fp[1] += fp[1]
 	if c.Class == kind.Class() {

@@ -173,11 +173,11 @@ type change struct {
 
 func (c *change) add(was, is *cell.Stored) {
 	if was != nil {
-		fp := was.Agg().FPLive
+		fp := was.Print()
 		c.fp[0], c.fp[1] = c.fp[0]-fp[0], c.fp[1]-fp[1]
 	}
 	if is != nil {
-		fp := is.Agg().FPLive
+		fp := is.Print()
 		c.fp[0], c.fp[1] = c.fp[0]+fp[0], c.fp[1]+fp[1]
 	}
 }

@@ -95,10 +95,14 @@ type memo[V any] struct {
 // value decodes a field, given the cell of its first part.
 func (k *mapKind[V]) value(cells Cells, s *cell.Stored) (V, error) {
 	var parts [maxParts]*cell.Cell
-	parts[0] = s.Cell
 	if k.parted != nil {
-		further(cells, string(s.Addr[:len(s.Addr)-1]), &parts)
+		for i, p := range partsOf(cells, string(s.Addr[:len(s.Addr)-1]), 1) {
+			if p != nil {
+				parts[i] = p.Cell
+			}
+		}
 	}
+	parts[0] = s.Cell
 	if m, ok := s.Memo().(*memo[V]); ok && m.kind == k && m.parts == parts {
 		return m.value, nil
 	}
@@ -113,24 +117,26 @@ func (k *mapKind[V]) value(cells Cells, s *cell.Stored) (V, error) {
 	return v, err
 }
 
-// further finds the parts of a field behind its first. They stand together, so
-// one look finds them all, unless others have put more there than there can be.
-func further(cells Cells, stem string, parts *[maxParts]*cell.Cell) {
-	var room [maxParts]*cell.Stored
-	some := cells.Take(stem+"\x01", stem+string(rune(maxParts)), room[:0])
+// partsOf finds the visible parts of a field from a number on. They stand
+// together, so one look finds them all, unless others have put more there than
+// there can be.
+func partsOf(cells Cells, stem string, from int) (parts [maxParts]*cell.Stored) {
+	var room [maxParts + 1]*cell.Stored
+	some := cells.Take(stem+string(rune(from)), stem+string(rune(maxParts)), room[:0])
 	if len(some) == len(room) {
-		for i := 1; i < maxParts; i++ {
+		for i := from; i < maxParts; i++ {
 			if p, _ := cells.Get(stem + string(rune(i))); p != nil && p.Visible() {
-				parts[i] = p.Cell
+				parts[i] = p
 			}
 		}
-		return
+		return parts
 	}
 	for _, p := range some {
 		if len(p.Addr) == len(stem)+1 && p.Visible() {
-			parts[p.Addr[len(stem)]] = p.Cell
+			parts[p.Addr[len(stem)]] = p
 		}
 	}
+	return parts
 }
 
 func (k *mapKind[V]) join(parts [maxParts]*cell.Cell) (v V, err error) {
@@ -247,7 +253,7 @@ func (p *mapPlan[V]) field(field string, e edit[V]) error {
 		}
 	}
 	before := len(p.Edits)
-	old := p.stored(stem)
+	old := partsOf(p.at.cells, stem, 0)
 	if p.due(old, parts) {
 		p.parts(stem, old, parts)
 	}
@@ -255,16 +261,6 @@ func (p *mapPlan[V]) field(field string, e edit[V]) error {
 		p.Watched = append(p.Watched, stem)
 	}
 	return nil
-}
-
-// stored is the visible parts of a field.
-func (p *mapPlan[V]) stored(stem string) (old [maxParts]*cell.Stored) {
-	for i := range old {
-		if s, _ := p.at.cells.Get(stem + string(rune(i))); s != nil && s.Visible() {
-			old[i] = s
-		}
-	}
-	return old
 }
 
 // due reports whether a field must be written.

@@ -94,6 +94,28 @@ func TestPartsAmongStrangers(t *testing.T) {
 	}
 }
 
+// TestAHiddenPartIsNotThere: a part that has expired here is neither shown nor
+// taken for one that stands when the field is written again.
+func TestAHiddenPartIsNotThere(t *testing.T) {
+	s := &shelf{t: t}
+	kind := crdt.MapOf[string](fourParts{kv.String, 4})
+	m := &crdt.Map[string]{}
+	m.Set("a", "1234")
+	third := s.write(kind, "k", m).Edits[2]
+	ed := s.tree.Edit()
+	old, _ := ed.Get(string(third.Addr))
+	ed.Put(&cell.Stored{Cell: old.Cell, Hidden: true})
+	s.tree = ed.Tree()
+
+	raw, _ := crdt.RawKind(kind.ID())
+	if p, ok := read[crdt.Map[crdt.Parts]](s, raw, "k").Get("a"); !ok || len(p) > 2 && p[2] != nil {
+		t.Errorf("shown: %q, %v", p, ok)
+	}
+	if edits := s.write(kind, "k", m).Edits; len(edits) != 1 || edits[0].Addr != third.Addr {
+		t.Errorf("written again: %v, want the part that expired", edits)
+	}
+}
+
 // TestRawMergedIsReadOnly reads a value with a merge of its own, and does not write one.
 func TestRawMergedIsReadOnly(t *testing.T) {
 	raw, _ := crdt.RawKind("merge.beats")

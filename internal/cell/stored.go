@@ -60,6 +60,14 @@ func (s *Stored) Agg() tree.Agg {
 	return a
 }
 
+// Print is the share of the cell in FPLive.
+func (s *Stored) Print() [2]uint64 {
+	if !s.Visible() {
+		return [2]uint64{}
+	}
+	return lanes(s.hash)
+}
+
 // Visible reports that readers see the cell: it is a value and has not expired.
 func (s *Stored) Visible() bool { return s.valued() && !s.Hidden }
 

@@ -30,6 +30,9 @@ func TestStoredAgg(t *testing.T) {
 		if got := s.Agg(); got != want {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
+		if got := s.Print(); got != want.FPLive {
+			t.Errorf("%s: its print is %x, want %x", name, got, want.FPLive)
+		}
 	}
 	hidden := &Stored{Cell: sealed(Spec{Addr: at, Exp: 77}), Hidden: true}
 	if got, want := hidden.Agg(), (tree.Agg{Count: 1, FP: lanes(hidden.Hash())}); got != want {

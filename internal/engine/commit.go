@@ -114,7 +114,7 @@ func (e *Engine) above(tx Tx) (t hlc.Time) {
 		if s := e.at(w.Addr); s != nil {
 			t = max(t, s.Ver.T, s.OrdT())
 		}
-		if f := e.at(w.Addr.Floor()); f != nil {
+		if f := e.floorOf(w.Addr); f != nil {
 			t = max(t, f.Ver.T, f.OrdT())
 		}
 		switch {
@@ -171,7 +171,7 @@ func (e *Engine) commitCell(w Write, t hlc.Time) {
 // two writes keep the order in which their logical counters put them.
 func (e *Engine) placed(w Write, v cell.Ver) hlc.Time {
 	at := w.Place
-	if f := e.at(w.Addr.Floor()); f != nil && at <= f.OrdT() {
+	if f := e.floorOf(w.Addr); f != nil && at <= f.OrdT() {
 		at = f.OrdT().Next() + hlc.Time(at.Logical())
 	}
 	cur := e.at(w.Addr)
@@ -195,7 +195,7 @@ func (e *Engine) replaced(w Write, cur *cell.Stored) ([]cell.Run, bool) {
 	}
 	chain := cells
 	var known []cell.Run
-	switch floor := e.at(w.Addr.Floor()); {
+	switch floor := e.floorOf(w.Addr); {
 	case w.Survey != nil:
 		cells = w.Survey.since(e.tree(), key)
 		known, cut = w.Survey.runs, cut || w.Survey.cut

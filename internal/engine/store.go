@@ -144,7 +144,12 @@ func (e *Engine) floorOver(c *cell.Cell) *cell.Stored {
 	if c.IsFloor() {
 		return nil
 	}
-	last, addr := &e.w.floor, c.Addr.Floor()
+	return e.floorOf(c.Addr)
+}
+
+// floorOf is the Floor of the key of an address, or nil.
+func (e *Engine) floorOf(a cell.Addr) *cell.Stored {
+	last, addr := &e.w.floor, a.Floor()
 	if last.addr != addr {
 		*last = lastFloor{addr: addr, s: e.at(addr)}
 	}
