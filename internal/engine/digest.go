@@ -35,7 +35,7 @@ type digest struct {
 	marks   uint64 // bit i: parts[i] has it, see receipt.go
 	learned time.Duration
 	from    time.Duration // no tick before it
-	tell    time.Duration // no random tick before it
+	tell    time.Duration // no random tick before it, and no other when it is settled
 	told    int           // ticks it has had
 	checks  int           // of them part checks
 	ticks   int           // in all
@@ -104,7 +104,7 @@ func (d *digests) begin(p *pusher, one *digest) {
 
 // next is before when nothing is to be done for it.
 func (d *digest) next() time.Duration {
-	if d.told < d.checks {
+	if d.told < d.checks && !d.settled() {
 		return d.from
 	}
 	return max(d.from, d.tell)
@@ -229,7 +229,7 @@ func (d *digests) collect(p *pusher) (checks, tells []*digest) {
 			p.receipts.count(p.now(), one)
 		}
 		switch {
-		case one.spared && len(one.parts) > 0 && one.unmarked() == 0:
+		case one.settled():
 			one.told = one.ticks
 		case one.told >= one.checks:
 			tells = append(tells, one)

@@ -85,6 +85,27 @@ func TestLeafGathersWhatItTells(t *testing.T) {
 	}
 }
 
+// No timer goes off for a cell of which all parts have given a receipt, but for
+// the slow one that forgets it.
+func TestNoQuickTickIsForWhatIsSettled(t *testing.T) {
+	x := newSolo(t, 40, nil)
+	x.n.run(time.Second)
+	c := x.put("k", []byte("v"))
+	for _, h := range hops(x.pass(quietWindow), c.Dot()) {
+		x.confirm(h.to, c.Dot())
+	}
+	d := &x.e.push.digests
+	if len(d.active) != 1 || d.active[0].unmarked() > 0 {
+		t.Fatalf("%d cells are told of, want one with all receipts", len(d.active))
+	}
+	if want := d.grid(d.active[0].from, x.e.cfg.IdleTick); d.due != want {
+		t.Errorf("the next tick is at %v, want the slow one at %v", d.due, want)
+	}
+	if sent := tells(x.pass(d.due-x.e.push.now()), c.Dot()); len(sent) > 0 || len(d.active) > 0 {
+		t.Errorf("%d times told, %d cells left, want none", len(sent), len(d.active))
+	}
+}
+
 // Where packets get lost, a leaf tells at the quick ticks.
 func TestLeafIsQuickWherePacketsGetLost(t *testing.T) {
 	x := newSolo(t, 40, nil)

@@ -119,6 +119,10 @@ func (p *pusher) mark(one *digest, from cell.Origin) {
 			one.marks |= 1 << i
 		}
 	}
+	if one.settled() && one.tell == 0 {
+		one.tell = p.digests.grid(one.from, p.e.cfg.IdleTick)
+		p.digests.schedule(p)
+	}
 }
 
 // mended notes that a part has asked for a cell by way of a member, and that it
@@ -151,6 +155,10 @@ func (d *digest) serves(spans []wire.Span) bool {
 		return slices.ContainsFunc(spans, func(s wire.Span) bool { return within(s, part.span.Hi) })
 	})
 }
+
+// settled reports whether all parts have it and nothing more is told of it: it
+// waits for a slow tick to be forgotten.
+func (d *digest) settled() bool { return d.spared && len(d.parts) > 0 && d.unmarked() == 0 }
 
 // unmarked is how many parts have given no receipt.
 func (d *digest) unmarked() int {
