@@ -12,6 +12,7 @@ const (
 	digestDelay    = 10 * time.Millisecond // a cell is told at the earliest this long, and 4 round trips and windows, after its receipt
 	digestFresh    = time.Second           // ticks are quick while something was learned in it
 	partChecks     = 8                     // of a part without a receipt, at most
+	doubtChecks    = 4                     // of a range that was handed out here before
 	maxPartChecks  = 100                   // packets per second; over it random ticks take their place
 	uncheckedTicks = 8                     // of a cell whose part checks were replaced
 	maxTicks       = 12
@@ -20,6 +21,7 @@ const (
 	maxTellPackets = 8 // of one random tick
 	digestShare    = 4 // digests get at most this part of the budget of packets: 1 / digestShare
 	doubleFor      = time.Minute
+	rememberFor    = 2 * time.Second // what was handed out: others may check their parts as long
 )
 
 // digest is what is left to tell of a cell that was learned a moment ago. Its
@@ -31,6 +33,7 @@ type digest struct {
 	dot     cell.Dot
 	addr    cell.Addr
 	parts   []served
+	own     int    // the first of parts: to them the cell was handed, the others are only checked
 	handed  bool   // it came with a range, so that somebody looks after those around
 	marks   uint64 // bit i: parts[i] has it, see receipt.go
 	learned time.Duration
@@ -64,7 +67,7 @@ func (d *digests) add(p *pusher, c *cell.Cell, parts []served) {
 	if len(parts) == 0 {
 		checks = 1
 	}
-	d.begin(p, &digest{dot: c.Dot(), addr: c.Addr, parts: parts, ticks: checks + tells, checks: checks, spared: spared})
+	d.begin(p, &digest{dot: c.Dot(), addr: c.Addr, parts: parts, own: len(parts), ticks: checks + tells, checks: checks, spared: spared})
 }
 
 // announce begins to tell of a cell that was not pushed.
@@ -82,8 +85,8 @@ func (d *digests) begin(p *pusher, one *digest) {
 	}
 	if old := d.byAddr[one.addr]; old != nil {
 		old.gone = true
-		one.parts = append(old.parts[:len(old.parts):len(old.parts)], one.parts...)
-		one.marks = old.marks
+		own := len(one.parts) // it is of the same cell: another one has ended it
+		one.parts, one.own, one.marks = append(slices.Clip(one.parts), old.parts...), own+old.own, old.marks<<own
 	}
 	if d.byAddr == nil {
 		d.byAddr = make(map[cell.Addr]*digest)
@@ -183,7 +186,7 @@ func (d *digests) tick(p *pusher) {
 		}
 		d.tell(p, tells)
 		d.active = slices.DeleteFunc(d.active, func(one *digest) bool {
-			if one.told >= one.ticks {
+			if one.told >= one.ticks && one.learned <= now-rememberFor {
 				d.replaced(one.addr)
 			}
 			return one.gone
@@ -205,13 +208,17 @@ func (d *digests) schedule(p *pusher) {
 		d.due = never
 		return
 	}
-	interval := p.e.cfg.IdleTick
-	if d.active[len(d.active)-1].learned > p.now()-digestFresh {
-		interval = p.e.cfg.DigestTick
-	}
-	next := never
+	next, interval := never, p.e.cfg.IdleTick
 	for _, one := range d.active {
-		next = min(next, one.next())
+		if one.told >= one.ticks {
+			continue
+		}
+		if next = min(next, one.next()); one.learned > p.now()-digestFresh {
+			interval = p.e.cfg.DigestTick
+		}
+	}
+	if next == never {
+		next = d.active[len(d.active)-1].learned + rememberFor
 	}
 	d.due = d.grid(max(p.now()+1, next), interval)
 }
@@ -222,7 +229,7 @@ func (d *digests) schedule(p *pusher) {
 func (d *digests) collect(p *pusher) (checks, tells []*digest) {
 	d.active = slices.DeleteFunc(d.active, func(one *digest) bool { return one.gone })
 	for _, one := range d.active {
-		if one.next() > p.now() {
+		if one.next() > p.now() || one.told >= one.ticks {
 			continue
 		}
 		if one.told == 0 {

@@ -134,25 +134,6 @@ func ranged(spans []wire.Span) bool {
 	return slices.ContainsFunc(spans, func(s wire.Span) bool { return s.Lo != s.Hi })
 }
 
-// serveLate hands on a cell that was here before this node was asked to serve a
-// range with it, because a digest or a session was faster than the push.
-func (p *pusher) serveLate(c *cell.Cell, spans []wire.Span) service {
-	one := p.digests.of(p, c.Dot())
-	if one != nil {
-		one.handed = one.handed || ranged(spans)
-	}
-	switch {
-	case !slices.ContainsFunc(spans, p.serves):
-		return servedNow
-	case p.fresh.byAddr[c.Addr] != nil:
-	case !p.e.ready || one == nil:
-		return notServed // nobody knows here any more whom it was handed to
-	case one.serves(spans):
-		return servedNow
-	}
-	return p.forward(c, spans)
-}
-
 // forward hands a cell on within the ranges given to this node.
 func (p *pusher) forward(c *cell.Cell, spans []wire.Span) service {
 	how := servedNow

@@ -71,6 +71,7 @@ func (p *pusher) heard(from cell.Origin, m *wire.Have) {
 	if len(p.digests.active) == 0 {
 		return
 	}
+	var due []receipt
 	seen := 0
 	for _, run := range m.Runs {
 		for i := range run.Len {
@@ -82,13 +83,12 @@ func (p *pusher) heard(from cell.Origin, m *wire.Have) {
 			case one == nil:
 			case m.Span == nil:
 				p.mark(one, from)
-			case !one.handed && len(one.parts) == 0 && p.serves(*m.Span):
-				// Whoever holds it here has it by chance, as this node does: it
-				// is not known that anybody serves this range.
-				p.queue(one.addr, *m.Span, relayedCells)
+			case p.checked(one, *m.Span) == servedNow:
+				due = append(due, receipt{to: from, dot: one.dot})
 			}
 		}
 	}
+	p.confirm(due)
 }
 
 // of returns what is told of a dot, or nil.
@@ -104,15 +104,15 @@ func (d *digests) of(p *pusher, dot cell.Dot) *digest {
 }
 
 // mark notes that the part that was handed to a member has a cell. What comes
-// late may be another thing that looks like a receipt: who was told of the cell
-// by chance, while the push to it was lost, serves nobody and tells others by
-// chance in turn. By then the part has been checked.
+// later than the answer to its check may be another thing that looks like a
+// receipt: who was told of the cell by chance, while the push to it was lost,
+// serves nobody and tells others by chance in turn.
 func (p *pusher) mark(one *digest, from cell.Origin) {
 	for i, part := range one.parts[:min(len(one.parts), maxMarks)] {
 		if part.by != from || one.marked(i) {
 			continue
 		}
-		if !part.mended {
+		if i < one.own && !part.mended && one.told <= headTurn {
 			p.wanted.took(max(p.now()-one.learned-p.pace.window(p.now()), 0))
 		}
 		if part.mended || one.told < lateReceipt {
@@ -143,18 +143,11 @@ func (p *pusher) mended(c *cell.Cell, h hop) {
 
 const (
 	maxMarks    = 64 // parts of a cell that can be marked; the others are checked
-	lateReceipt = 2  // ticks after which a receipt of a push comes too late
+	lateReceipt = 3  // ticks after which a receipt of a push comes too late
 )
 
 // marked reports whether a part has the cell for all that is known.
 func (d *digest) marked(i int) bool { return i < maxMarks && d.marks>>i&1 == 1 }
-
-// serves reports whether a part of one of the ranges was handed out.
-func (d *digest) serves(spans []wire.Span) bool {
-	return slices.ContainsFunc(d.parts, func(part served) bool {
-		return slices.ContainsFunc(spans, func(s wire.Span) bool { return within(s, part.span.Hi) })
-	})
-}
 
 // settled reports whether all parts have it and nothing more is told of it: it
 // waits for a slow tick to be forgotten.
@@ -178,10 +171,14 @@ func (r *receipts) count(now time.Duration, one *digest) {
 		return
 	}
 	r.turn(now)
-	lost := one.unmarked()
 	k := &r.parts[r.slot%receiptSlots]
-	k.lost += lost
-	k.came += len(one.parts) - lost
+	for i := range one.own {
+		if one.marked(i) {
+			k.came++
+		} else {
+			k.lost++
+		}
+	}
 }
 
 // turn empties the slots that time has passed over.

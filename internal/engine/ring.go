@@ -224,12 +224,30 @@ func (r *ring) pickOther(s wire.Span, not cell.Origin, turn int) (cell.Origin, b
 	if p.n == 0 {
 		return 0, false
 	}
-	draw := int((uint64(not)^r.at)>>8%(1<<32)) + turn // who begins differs from node to node
+	draw := int((uint64(not) ^ r.at) >> 8 % (1 << 32)) // who begins differs from node to node
 	at, ok := r.index(not)
 	if at = (at - p.first + r.count()) % r.count(); !ok || at >= p.n {
-		return r.origin(p, draw%p.n), true
+		return r.origin(p, scattered(draw, turn, p.n)), true
 	}
-	return r.origin(p, (at+1+draw%max(p.n-1, 1))%p.n), true
+	return r.origin(p, (at+1+scattered(draw, turn, max(p.n-1, 1)))%p.n), true
+}
+
+// scattered is the place of n whose turn it is: all have one, neighbours not one
+// after the other. Members that are next to each other hold a cell or lack it
+// together, because they are of one part.
+func scattered(draw, turn, n int) int {
+	step := max(n*5/13, 1) // near the golden section
+	for gcd(step, n) != 1 {
+		step++
+	}
+	return (draw%n + turn%n*step) % n
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 // index is where a member stands among those beside this node.
@@ -249,6 +267,25 @@ func (r *ring) any(rnd *rand.Rand) cell.Origin { return r.node(rnd.IntN(r.count(
 
 // within reports that x stands in a range.
 func within(s wire.Span, x uint64) bool { return x-s.Lo-1 < s.Hi-s.Lo }
+
+// without appends what of a range is not in another one: at most two pieces.
+func without(out []wire.Span, s, not wire.Span) []wire.Span {
+	size, at := s.Hi-s.Lo, not.Lo-s.Lo
+	end := at + (not.Hi - not.Lo)
+	if end < at { // it goes around: what is kept lies between its end and its beginning
+		if to := min(at, size); end < to {
+			out = append(out, wire.Span{Lo: s.Lo + end, Hi: s.Lo + to})
+		}
+		return out
+	}
+	if to := min(at, size); to > 0 {
+		out = append(out, wire.Span{Lo: s.Lo, Hi: s.Lo + to})
+	}
+	if end < size {
+		out = append(out, wire.Span{Lo: s.Lo + end, Hi: s.Hi})
+	}
+	return out
+}
 
 // addSpan adds a range to a list of ranges that do not touch each other. What
 // goes around the whole ring is the range of all members but this node.

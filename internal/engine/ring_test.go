@@ -167,6 +167,65 @@ func TestPickOtherReachesAllInTurn(t *testing.T) {
 	}
 }
 
+// Neighbours are of one part and hold a cell or lack it together: the turns of a
+// few checks are spread over the range.
+func TestPickOtherScatters(t *testing.T) {
+	r := newRing("self")
+	r.set(NewView(soloPeers(700)))
+	for _, not := range []cell.Origin{3, 9999} {
+		var places []int
+		for turn := range partChecks {
+			o, _ := r.pickOther(r.whole(), not, turn)
+			at, _ := r.index(o)
+			places = append(places, at)
+		}
+		slices.Sort(places)
+		for i, at := range places {
+			if gap := (places[(i+1)%len(places)] - at + 700) % 700; gap > 700/4 || gap < 700/40 {
+				t.Errorf("beside %v the turns are at %v of 700", not, places)
+				break
+			}
+		}
+	}
+}
+
+func TestWithoutIsDifference(t *testing.T) {
+	rnd := newRand(4)
+	seen := make(map[int]int)
+	for range 20_000 {
+		s, not := wire.Span{Lo: rnd.Uint64(), Hi: rnd.Uint64()}, wire.Span{Lo: rnd.Uint64(), Hi: rnd.Uint64()}
+		switch rnd.IntN(8) {
+		case 0:
+			not.Lo = s.Lo
+		case 1:
+			not.Hi = s.Hi
+		case 2:
+			not.Hi = s.Lo
+		case 3:
+			not.Hi = not.Lo
+		case 4:
+			s.Hi = s.Lo
+		}
+		left := without(nil, s, not)
+		seen[len(left)]++
+		ends := []uint64{s.Lo, s.Hi, not.Lo, not.Hi, rnd.Uint64()}
+		for _, x := range append(ends, s.Lo+1, s.Hi+1, not.Lo+1, not.Hi+1) {
+			n := 0
+			for _, piece := range left {
+				if within(piece, x) {
+					n++
+				}
+			}
+			if want := within(s, x) && !within(not, x); n > 1 || (n == 1) != want {
+				t.Fatalf("%v without %v is %v: it holds %d %d times", s, not, left, x, n)
+			}
+		}
+	}
+	if seen[0] < 100 || seen[1] < 100 || seen[2] < 100 {
+		t.Errorf("pieces: %v", seen)
+	}
+}
+
 func TestAddSpanIsUnion(t *testing.T) {
 	rnd := newRand(3)
 	wholes := 0
