@@ -178,7 +178,7 @@ func TestNodesFillTheirMemory(t *testing.T) {
 		node any
 		most uintptr
 	}{
-		{smallLeaf[*plain]{}, 240},
+		{smallLeaf[*plain]{}, 256},
 		{midLeaf[*plain]{}, 416},
 		{fullLeaf[*plain]{}, 512},
 		{smallInner[*plain]{}, 224},

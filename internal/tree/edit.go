@@ -108,8 +108,12 @@ func (e *Editor[T]) split(n *node[T], at int) (left, right *node[T], sep string)
 	return e.splitKids(n.inner.kids, n.inner.seps, at)
 }
 
+// splitItems parts leaves by no more of a key than it takes: a range that begins
+// right before the key begins in its leaf then.
 func (e *Editor[T]) splitItems(items []T, at int) (left, right *node[T], sep string) {
-	return newLeaf(e.owner, items[:at]), newLeaf(e.owner, items[at:]), items[at].Key()
+	sep = items[at].Key()
+	sep = sep[:stemOf(items[at-1].Key(), sep).size+1]
+	return newLeaf(e.owner, items[:at]), newLeaf(e.owner, items[at:]), sep
 }
 
 func (e *Editor[T]) splitKids(kids []*node[T], seps []string, at int) (left, right *node[T], sep string) {

@@ -25,8 +25,8 @@ type inner[T Item] struct {
 type parts struct {
 	stem stem
 
-	// seps[i] parts kids[i] (keys below it) from kids[i+1] (the others). It was a
-	// key when the two were split and need not be one now.
+	// seps[i] parts kids[i] (keys below it) from kids[i+1] (the others). A key began
+	// with it when the two were split; none need do so now.
 	seps  []string
 	marks [maxInner]uint64
 }
@@ -35,7 +35,7 @@ type parts struct {
 // is short enough; else one has to look at a key, wherever that is.
 type stem struct {
 	size int
-	head [24]byte
+	head [40]byte
 }
 
 // stemOf is the beginning that two keys share, and all keys between them.

@@ -50,7 +50,7 @@ func (m *maker) key(n int) string { return keyOf(m.rnd.IntN(n)) }
 // looks at first, and some differ in zeros at their end only.
 func keyOf(i int) string {
 	n := i / 2
-	middle := [...]string{"", "x", "the-same-in-many", "the-same-in-more-than-a-node-keeps"}[n%4]
+	middle := [...]string{"", "x", "the-same-in-many", "the-same-in-more-than-a-node-knows-of-its-keys"}[n%4]
 	return fmt.Sprintf("%x/%s%d%s", n%7, middle, n, strings.Repeat("\x00", i%2))
 }
 

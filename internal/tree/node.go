@@ -4,7 +4,7 @@ package tree
 // one with its marks. What must remain in a node is also what its upper half
 // gets if keys come in rising order.
 const (
-	maxLeaf, minLeaf   = 20, 6 // items
+	maxLeaf, minLeaf   = 19, 6 // items
 	maxInner, minInner = 30, 7 // kids
 )
 

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -307,5 +308,26 @@ func TestEditorGetsWhatIsThereNow(t *testing.T) {
 		case 3:
 			e.Tree()
 		}
+	}
+}
+
+// TestSearchLooksAtNoKey: a key stands anywhere in the memory, and a search waits
+// for each place. In a table with fields of usual names it needs none.
+func TestSearchLooksAtNoKey(t *testing.T) {
+	m := newMaker(10)
+	e := Tree[*thing]{}.Edit()
+	field := func(i int) string { return fmt.Sprintf("collectors/ring\x00fingester-zone-a-%06d", i) }
+	for _, i := range m.rnd.Perm(20_000) {
+		e.Put(m.thing(field(i) + "\x01"))
+	}
+	tr := e.Tree()
+	m.seen = 0
+	for i := range 20_000 {
+		if got := tr.Take(field(i), field(i)+"\x02", make([]*thing, 0, 2)); len(got) != 1 {
+			t.Fatalf("%d cells of field %d", len(got), i)
+		}
+	}
+	if m.seen > 0 {
+		t.Errorf("20,000 searches looked at %d keys", m.seen)
 	}
 }
