@@ -39,21 +39,37 @@ func reconcile(s System, r *Report) error {
 	return r.agreed(both[0], both[1])
 }
 
-// inSync is exchanges between equals: the mean of many in a row, as what else is
-// called often, and the first after a garbage collection.
+// inSync is exchanges between equals: many in a row, as what else is called often,
+// and the first after a garbage collection.
 func inSync(p Pair) (exchanged, error) {
 	x, err := exchanges(p, func(int) error { return nil })
 	if err != nil {
 		return x, err
 	}
-	row := perCall(func() {
-		if _, e := p.Exchange(); e != nil {
-			err = e
-		}
-	})
-	x.first, x.took, x.used = x.used, row.took, row.used
+	x.first = x.used
+	x.took, x.used, err = inARow(p)
 	x.same = 0 // they did before
 	return x, err
+}
+
+// inARow is the median of the means of some rows of exchanges: what a store does
+// once in a while by its own clock is no part of them.
+func inARow(p Pair) (took, used float64, err error) {
+	const (
+		rows = 9
+		long = 30 * time.Millisecond // each; one exchange at least
+	)
+	var tooks, useds []float64
+	for range rows {
+		busy, from, n := cpu(), time.Now(), 0.
+		for ; n == 0 || time.Since(from) < long; n++ {
+			if _, err := p.Exchange(); err != nil {
+				return 0, 0, err
+			}
+		}
+		tooks, useds = append(tooks, float64(time.Since(from))/n), append(useds, float64(cpu()-busy)/n)
+	}
+	return quantile(tooks, .5), quantile(useds, .5), nil
 }
 
 // afterChange is an exchange after one side wrote some of the keys.
