@@ -117,7 +117,7 @@ func sizedCluster(s System, r *Report, cells int) error {
 	time.Sleep(after)
 	r.add("join until all keys are there, time per key", Nanoseconds, took/float64(cells))
 	r.add("join, of both until 5 s after, per key", Nanoseconds, float64(cpu()-busy)/float64(cells))
-	runtime.GC() // what joining left behind
+	rest() // what joining left behind
 	busy, from = cpu(), time.Now()
 	time.Sleep(quietTime)
 	r.add("one node of two at rest, in each second", Nanoseconds, float64(cpu()-busy)/2/time.Since(from).Seconds())
