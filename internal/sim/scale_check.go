@@ -9,7 +9,7 @@ import (
 // nothing measured in them but the sizes of frames.
 type Expected struct {
 	MeanHops float64 // log4 of the members, less 0.4: few places are as deep as the deepest
-	MaxHops  int     // where nothing gets lost
+	MaxHops  int     // of an update that nobody had to ask for
 	Payloads float64 // per member to reach: who fails is handed the cell again
 	Haves    float64 // per update and node: receipts, random digests, checks of parts
 	Bytes    float64 // per update and node
@@ -75,8 +75,8 @@ func (r *ScaleResult) Check() (breaches []string) {
 		}
 	}
 	off("hops on average", r.MeanHops, e.MeanHops)
-	if r.Scale.Loss+r.Scale.Dead == 0 && r.Depth > e.MaxHops {
-		breaches = append(breaches, fmt.Sprintf("%d hops, the formula says at most %d", r.Depth, e.MaxHops))
+	if r.Straight > e.MaxHops {
+		breaches = append(breaches, fmt.Sprintf("%d hops, the formula says at most %d", r.Straight, e.MaxHops))
 	}
 	if r.Scale.Rate <= quietRate {
 		off("payloads per member", r.Payloads, e.Payloads)

@@ -21,7 +21,8 @@ type ScaleResult struct {
 	Most     Spread  // 99 % of them,
 	All      Spread  // and all
 	Curve    []Point // share of (member, update) reached by a time, sessions included
-	Depth    int     // most hops that a push took
+	Depth    int     // most hops that a cell took
+	Straight int     // the same of those updates that no member has asked for
 	MeanHops float64
 
 	Payloads float64 // cells pushed per update and member that had to get it
@@ -73,6 +74,9 @@ func (r *ScaleResult) times(all []*update) {
 			if d > 0 {
 				hops, arrivals = hops+int(d), arrivals+1
 				r.Depth = max(r.Depth, int(d))
+				if !u.asked {
+					r.Straight = max(r.Straight, int(d))
+				}
 			}
 		}
 	}
@@ -145,12 +149,12 @@ func (r *ScaleResult) String() string {
 	return fmt.Sprintf(`%d nodes, %.0f%% loss, %.0f%% of the view dead, %g writes/s, %d updates
   reached half %s, 99%% %s, all %s (median); all %s (p90), %s (p99)
   complete without a session: %d of %d updates; missed per node and update: %.2g (formula: %.2g)
-  payloads per member to reach: %.3f (%.3f); hops: %.2f (%.2f) on average, at most %d
+  payloads per member to reach: %.3f (%.3f); hops: %.2f (%.2f) on average, at most %d, %d of what was pushed alone
   per node and update: %.2f HAVE (%.2f), %.3f WANT, %.0f bytes of gossip (%.0f)
   per node: %.1f packets/s, %.2f KB/s, %.3f%% of a core with its share of the simulator
 `, r.Scale.Nodes, r.Scale.Loss*100, r.Scale.Dead*100, r.Scale.Rate, r.Updates,
 		ms(r.Half.P50), ms(r.Most.P50), ms(r.All.P50), ms(r.All.P90), ms(r.All.P99),
-		r.Complete, r.Alone, r.MissedPerNode(), e.Missed, r.Payloads, e.Payloads, r.MeanHops, e.MeanHops, r.Depth,
+		r.Complete, r.Alone, r.MissedPerNode(), e.Missed, r.Payloads, e.Payloads, r.MeanHops, e.MeanHops, r.Depth, r.Straight,
 		r.Haves, e.Haves, r.Wants, r.Bytes, e.Bytes, r.PacketsPerSec, r.BytesPerSec/1000, r.CPU*100)
 }
 

@@ -30,7 +30,8 @@ type update struct {
 	reached []way
 	depth   []uint8 // hops it took to get there
 	late    []time.Duration
-	missed  int // no packet brought it
+	missed  int  // no packet brought it
+	asked   bool // by a member that lacked it: it went other ways than the push
 }
 
 // way is how a member came to hold an update.
@@ -52,8 +53,9 @@ type arrival struct {
 type tally struct {
 	*scaleStage
 	open    map[cell.Addr][]*update // on their way, oldest first
-	wrote   []uint64                // writes by node
-	newest  []arrival               // by the last step, not known yet how
+	byDot   map[cell.Dot]*update
+	wrote   []uint64  // writes by node
+	newest  []arrival // by the last step, not known yet how
 	phase   phase
 	running bool
 	cpu     time.Duration
@@ -70,7 +72,7 @@ type traffic struct {
 }
 
 func newTally(s *scaleStage) *tally {
-	return &tally{scaleStage: s, open: make(map[cell.Addr][]*update), wrote: make([]uint64, len(s.nodes))}
+	return &tally{scaleStage: s, open: make(map[cell.Addr][]*update), byDot: make(map[cell.Dot]*update), wrote: make([]uint64, len(s.nodes))}
 }
 
 // begin and end bound the measured time.
@@ -101,6 +103,7 @@ func (t *tally) writing(n *Node, a cell.Addr) {
 		reached: make([]way, len(t.nodes)), depth: make([]uint8, len(t.nodes)),
 	}
 	t.open[a] = append(t.open[a], u)
+	t.byDot[cell.Dot{O: originOf(n), N: u.n}] = u
 }
 
 // Stepped is part of Observer. How the members came to hold what changed is
@@ -156,6 +159,9 @@ func (t *tally) late(n *Node, m *wire.Delta) {
 
 // Sent is part of Observer.
 func (t *tally) Sent(_, _ *Node, f wire.Frame, size int) {
+	if m, ok := f.Msg.(*wire.Want); ok {
+		t.asked(m)
+	}
 	if !t.running {
 		return
 	}
@@ -178,6 +184,17 @@ func (t *tally) Sent(_, _ *Node, f wire.Frame, size int) {
 		return // it opens a session
 	}
 	t.sent.gossip += size
+}
+
+// asked takes note of what a member asks for.
+func (t *tally) asked(m *wire.Want) {
+	for _, run := range m.Runs {
+		for i := range run.Len {
+			if u := t.byDot[cell.Dot{O: run.O, N: run.From + i}]; u != nil {
+				u.asked = true
+			}
+		}
+	}
 }
 
 // Restarted is part of Observer.

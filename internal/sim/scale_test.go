@@ -42,7 +42,7 @@ func TestScaleCheckBites(t *testing.T) {
 		e := s.Expect()
 		return &ScaleResult{
 			Scale: s, Live: 1000, Updates: 50, Alone: 50,
-			MeanHops: e.MeanHops, Depth: e.MaxHops, Payloads: e.Payloads, Bytes: e.Bytes,
+			MeanHops: e.MeanHops, Straight: e.MaxHops, Payloads: e.Payloads, Bytes: e.Bytes,
 		}
 	}
 	if b := good().Check(); len(b) > 0 {
@@ -50,7 +50,7 @@ func TestScaleCheckBites(t *testing.T) {
 	}
 	for name, spoil := range map[string]func(*ScaleResult){
 		"hops on":  func(r *ScaleResult) { r.MeanHops *= 1.25 },
-		"at most":  func(r *ScaleResult) { r.Scale.Loss, r.Depth = 0, 7 },
+		"at most":  func(r *ScaleResult) { r.Straight = 7 },
 		"payloads": func(r *ScaleResult) { r.Payloads *= 1.25 },
 		"bytes":    func(r *ScaleResult) { r.Bytes *= 0.75 },
 		"missed":   func(r *ScaleResult) { r.Missed = 3 },
