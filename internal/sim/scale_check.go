@@ -43,7 +43,9 @@ func (s Scale) Expect() Expected {
 		tells, told = 2, 2
 	}
 	// Parts that failed are checked until a check comes, and asked for until an
-	// answer does; parts whose receipt got lost as often as parts are checked.
+	// answer does. Of parts whose receipt got lost the head confirms again when it
+	// is checked, but what was handed out twice by then is checked in pieces: both
+	// together are taken for as many as a part has checks.
 	again := q/(1-q) + (1-q)*p*partChecks + q*p*(partChecks-1)
 	wants := q / (1 - p) / (1 - p)
 	e := Expected{

@@ -149,7 +149,7 @@ func (r *ScaleResult) String() string {
 	return fmt.Sprintf(`%d nodes, %.0f%% loss, %.0f%% of the view dead, %g writes/s, %d updates
   reached half %s, 99%% %s, all %s (median); all %s (p90), %s (p99)
   complete without a session: %d of %d updates; missed per node and update: %.2g (formula: %.2g)
-  payloads per member to reach: %.3f (%.3f); hops: %.2f (%.2f) on average, at most %d, %d of what was pushed alone
+  payloads per member to reach: %.3f (%.3f); hops: %.2f (%.2f) on average, at most %d, %d where nobody asked
   per node and update: %.2f HAVE (%.2f), %.3f WANT, %.0f bytes of gossip (%.0f)
   per node: %.1f packets/s, %.2f KB/s, %.3f%% of a core with its share of the simulator
 `, r.Scale.Nodes, r.Scale.Loss*100, r.Scale.Dead*100, r.Scale.Rate, r.Updates,
