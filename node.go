@@ -103,7 +103,6 @@ func newNode(opts Options, seed [32]byte) *Node {
 	}
 	n.life.init()
 	n.tells.ready = make(chan struct{}, 1)
-	n.dir.Store(&directory{})
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	random := rand.New(rand.NewChaCha8(seed))
 	age := opts.Tuning.TombstoneAge
@@ -120,6 +119,7 @@ func newNode(opts Options, seed [32]byte) *Node {
 		MinTombstoneAge: age, TombstoneEpoch: age / 10, AppliedAge: age / 10, StaleAge: age / 2,
 	})
 	n.codec = wire.New(n.engine.Hasher())
+	n.dir.Store(&directory{names: map[cell.Origin]string{n.engine.Origin(): opts.Name}})
 	return n
 }
 

@@ -91,6 +91,14 @@ func TestDroppedAndGarbledPacketsAreCounted(t *testing.T) {
 	})
 }
 
+func TestANodeKnowsItsOwnNameFromTheStart(t *testing.T) {
+	n := newNode(Options{Name: "a", Logger: slog.New(slog.DiscardHandler)}, [32]byte{})
+	defer n.cancel()
+	if got := n.nameOf(n.engine.Origin()); got != "a" {
+		t.Errorf("its first write would be of %q, want a", got)
+	}
+}
+
 func TestWatcherFarBehindIsToldAnew(t *testing.T) {
 	n := openInside(t)
 	c := n.Client(crdt.Register(kv.String))
