@@ -179,6 +179,9 @@ func (f *fetches) again(p *pusher, one *fetch) {
 	f.drop(one)
 	from, c := one.sources[0], one.ad.Cell
 	p.e.event(Event{Kind: EventFetchFailed, Addr: c.Addr, Dot: c.Dot(), Peer: from, Text: "no source sent it"})
+	if !p.e.peers.known(from) && p.e.peers.count() > 0 {
+		from = p.e.peers.any(p.e.cfg.Rand) // whoever is left may have it
+	}
 	p.e.sync.dirty(from, "announced a body that could not be had")
 }
 

@@ -130,7 +130,7 @@ func TestSessionCellsAreHandedToTheDigests(t *testing.T) {
 	n := newSyncNet(t, 2, nil)
 	a, b := n.nodes[0], n.nodes[1]
 	n.meet()
-	n.run(time.Second)
+	n.run(10 * time.Second) // the first sessions are over
 	a.put("k", "1")
 	n.quiet()
 	n.ask(0, 1)

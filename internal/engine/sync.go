@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -33,6 +34,7 @@ type syncer struct {
 	pins   []pin // made for DIFFER, oldest first
 	served int   // running sessions that others asked for
 	synced bool  // a session was complete here
+	early  int   // more sessions that follow the first complete one soon
 
 	next  time.Duration // of the regular session, or of the next attempt to join
 	dirt  []mark        // peers to ask, by when
@@ -125,8 +127,8 @@ func (s *syncer) schedule() {
 		return
 	}
 	every := s.e.cfg.SyncInterval
-	if !s.synced {
-		every = joinEvery
+	if !s.synced || s.early > 0 {
+		every = min(every, joinEvery)
 	}
 	s.next = s.e.now.Mono + every*4/5 + s.draw(every*2/5)
 }
@@ -179,6 +181,7 @@ func (s *syncer) tick() {
 		s.dirt = s.dirt[1:]
 		s.ask(o)
 	case s.next <= now:
+		s.early = max(s.early-1, 0)
 		s.schedule()
 		s.ask(s.e.peers.any(s.e.cfg.Rand))
 	}
@@ -230,14 +233,20 @@ func (s *syncer) ask(o cell.Origin) {
 	s.repeat()
 }
 
-// joining is the flag of a node that has not completed a session yet: it may be
-// sent the whole state, and fast.
+// joining is the flag of a node that has just come: it may be sent the whole
+// state, and fast.
 func (s *syncer) joining() wire.HelloFlags {
-	if s.synced {
+	if s.synced && s.early == 0 {
 		return 0
 	}
 	return wire.HelloJoin
 }
+
+// earlySessions is how many sessions follow the first complete one at once in a
+// cluster of so many peers. That one may have been with somebody who had just
+// come as well and knew as little: where all start together and one of them holds
+// what there is, it takes so many rounds of each asking one until all hold it.
+func earlySessions(peers int) int { return bits.Len(uint(peers)) + 1 }
 
 // repeat sends HELLO, again if it must, and at last gives up.
 func (s *syncer) repeat() {

@@ -130,7 +130,7 @@ func (s *syncer) equal(p *sessionPin) {
 func (s *syncer) complete() {
 	s.e.open(ReadySession)
 	if !s.synced {
-		s.synced = true
+		s.synced, s.early = true, earlySessions(s.e.peers.count())
 		s.schedule()
 	}
 }

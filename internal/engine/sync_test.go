@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -241,6 +242,25 @@ func TestPinsAreBounded(t *testing.T) {
 		n.ask(i, 0)
 		if got := len(n.nodes[0].e.sync.pins); got > 8 {
 			t.Fatalf("%d pins", got)
+		}
+	}
+}
+
+// TestAllStartTogether: of nodes that meet at once one holds something. Most have
+// their first complete session with one that knows as little.
+func TestAllStartTogether(t *testing.T) {
+	for _, size := range []int{3, 16, 64} {
+		limit := time.Duration(earlySessions(size-1)) * joinEvery * 6 / 5
+		for seed := range uint64(5) {
+			n := newSyncNet(t, size, func(i int, c *Config) { c.Rand = rand.New(rand.NewPCG(seed, uint64(i))) })
+			n.nodes[0].put("k", "v")
+			n.meet()
+			n.run(limit)
+			for _, x := range n.nodes {
+				if x.value("k") != "v" {
+					t.Errorf("%d nodes, seed %d: %s has not heard of it after %v", size, seed, x.name, limit)
+				}
+			}
 		}
 	}
 }

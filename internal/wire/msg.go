@@ -125,7 +125,7 @@ type HelloFlags byte
 
 // Flags of HELLO and OPEN.
 const (
-	HelloJoin  HelloFlags = 1 << 0 // the sender has not completed a session yet
+	HelloJoin  HelloFlags = 1 << 0 // the sender has just come: it has not completed its first sessions yet
 	HelloProbe HelloFlags = 1 << 1 // read-only: lists differences, changes nothing
 )
 
