@@ -409,6 +409,36 @@ func TestCatchingUpUnderLoad(t *testing.T) {
 	wantSame(t, a, b)
 }
 
+// TestAContestedKeyIsNoFailure: a key of the secondary that others write again and again is brought up later.
+func TestAContestedKeyIsNoFailure(t *testing.T) {
+	a, b := store(t), &contested{fickle: store(t)}
+	m := mirror(t, a, b)
+	b.left.Store(3*kv.CASAttempts + 5)
+	if _, err := m.Put(t.Context(), "k", "1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := m.Outcomes(); got.Late != 1 || got.Failed != 0 || got.Behind != 0 {
+		t.Errorf("outcomes: %+v, want one that is late", got)
+	}
+	wantSame(t, a, b)
+}
+
+// contested is a store of which another writer is always faster, for a number of writes.
+type contested struct {
+	*fickle
+	left atomic.Int64
+}
+
+func (s *contested) Put(ctx context.Context, key string, v any, opts ...kv.PutOption) (string, error) {
+	if s.left.Add(-1) >= 0 {
+		return "", kv.ErrConflict
+	}
+	return s.fickle.Put(ctx, key, v, opts...)
+}
+
 // slow is a store that takes longer for a write than its users leave between two.
 type slow struct{ *fickle }
 

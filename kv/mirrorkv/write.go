@@ -77,7 +77,12 @@ func (c *Client) mirror(ctx context.Context, now *era, key string) {
 	// The write has happened: that its caller goes away is no reason to fall behind.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.options.wait)
 	defer cancel()
-	if _, err := now.sync(ctx, key); err != nil {
+	switch _, err := now.sync(ctx, key); {
+	case errors.Is(err, kv.ErrConflict): // it takes writes, and of this key those of others came first
+		c.counts.late.Add(1)
+		c.behind.add(key)
+		return
+	case err != nil:
 		c.counts.failed.Add(1)
 		c.behind.failing.Store(true)
 		c.behind.add(key)
@@ -234,9 +239,13 @@ func (c *Client) flushKeys(ctx context.Context, one syncer) error {
 		if len(keys) == 0 {
 			return nil
 		}
-		caught := 0
+		caught, overtaken := 0, 0
 		var first error
 		for i, s := range syncAll(ctx, keys, one) {
+			if errors.Is(s.err, kv.ErrConflict) {
+				overtaken++ // the secondary takes writes: of this key those of others
+				continue
+			}
 			if s.err != nil {
 				first = s.err
 				continue
@@ -246,7 +255,7 @@ func (c *Client) flushKeys(ctx context.Context, one syncer) error {
 			c.behind.failing.Store(false) // writes wait again, or there would be no end of keys behind
 		}
 		c.counts.caught.Add(uint64(caught))
-		if caught == 0 {
+		if caught+overtaken == 0 {
 			return fmt.Errorf("%s behind: %w", c.behind.size(), first)
 		}
 	}
