@@ -21,7 +21,7 @@ func cut[T tree.Item](t tree.Tree[T], lo, hi string, n int) []string {
 	var keys []string
 	for i := 1; i < n; i++ {
 		j := from + count*i/n
-		keys = append(keys, separator(t.At(j-1).Key(), t.At(j).Key()))
+		keys = append(keys, tree.Separator(t.At(j-1).Key(), t.At(j).Key()))
 	}
 	return keys
 }

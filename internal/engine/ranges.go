@@ -319,6 +319,3 @@ func addrHash(a cell.Addr) uint64 {
 	h := sha256.Sum256(append(small[:0], a...))
 	return binary.BigEndian.Uint64(h[:])
 }
-
-// separator is the shortest string above lo and not above hi.
-func separator(lo, hi string) string { return hi[:min(len(commonPrefix(lo, hi))+1, len(hi))] }

@@ -271,7 +271,7 @@ func TestTwoAddressesWithOneHashAreSentByBoth(t *testing.T) {
 
 func TestSeparator(t *testing.T) {
 	for _, c := range [][3]string{{"a", "b", "b"}, {"abc", "abd", "abd"}, {"ab", "abxyz", "abx"}, {"", "x", "x"}, {"k1\x00r", "k2\x00r", "k2"}} {
-		if got := separator(c[0], c[1]); got != c[2] || got <= c[0] || got > c[1] {
+		if got := tree.Separator(c[0], c[1]); got != c[2] || got <= c[0] || got > c[1] {
 			t.Errorf("separator(%q, %q) = %q, want %q", c[0], c[1], got, c[2])
 		}
 	}

@@ -111,8 +111,7 @@ func (e *Editor[T]) split(n *node[T], at int) (left, right *node[T], sep string)
 // splitItems parts leaves by no more of a key than it takes: a range that begins
 // right before the key begins in its leaf then.
 func (e *Editor[T]) splitItems(items []T, at int) (left, right *node[T], sep string) {
-	sep = items[at].Key()
-	sep = sep[:stemOf(items[at-1].Key(), sep).size+1]
+	sep = Separator(items[at-1].Key(), items[at].Key())
 	return newLeaf(e.owner, items[:at]), newLeaf(e.owner, items[at:]), sep
 }
 

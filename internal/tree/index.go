@@ -49,6 +49,9 @@ func stemOf(a, b string) (s stem) {
 	return s
 }
 
+// Separator is the shortest string above lo and not above hi, which is the higher.
+func Separator(lo, hi string) string { return hi[:min(stemOf(lo, hi).size+1, len(hi))] }
+
 func (s *stem) short() bool { return s.size <= len(s.head) }
 
 // side is where a key stands to all keys that begin with a stem.
