@@ -118,7 +118,7 @@ func TestPlantedSessionBugs(t *testing.T) {
 		{PlantCtxLive, func(n *syncNet) bool {
 			var later *cell.Cell
 			n.between = func(_ int, _ *syncNode, m wire.Msg) bool {
-				if later == nil && m.Type() == wire.TypeShown {
+				if later == nil && m.Type() == wire.TypeRanges { // both roots are pinned
 					later = n.nodes[0].put("later", "1")
 				}
 				return false

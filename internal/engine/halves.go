@@ -181,12 +181,11 @@ func (h *treeHalf) judge(c *cell.Cell, mine wire.Item, l *listed) (send, ask boo
 }
 
 // ctxHalf is the pinned context. Entries have no order: what differs is sent
-// both ways, as far as it may be.
+// both ways. They are kept until they may be sent, behind all cells.
 type ctxHalf struct {
 	measured[*cell.Entry]
-	out   *outbox
-	gives bool                // the peer said that it accepted all cells
-	takes bool                // this side did
+	due   []*cell.Entry
+	takes func() bool         // whether this side may still merge what it asks for
 	live  func() cell.Context // set by PlantCtxLive only
 }
 
@@ -212,13 +211,19 @@ func (h *ctxHalf) lacked(lo, hi string) reply {
 	return replySkip
 }
 
-func (h *ctxHalf) give(en *cell.Entry) {
-	if h.live != nil {
-		en, _ = h.live().Entry(en.O)
+func (h *ctxHalf) give(en *cell.Entry) { h.due = append(h.due, en) }
+
+// sendTo queues what is due.
+func (h *ctxHalf) sendTo(out *outbox) {
+	for _, en := range h.due {
+		if h.live != nil {
+			en, _ = h.live().Entry(en.O)
+		}
+		if en != nil {
+			out.addEntry(en)
+		}
 	}
-	if h.gives && en != nil {
-		h.out.addEntry(en)
-	}
+	h.due = nil
 }
 
 func (h *ctxHalf) compared(lo, hi string, theirs []wire.Item) wire.Range {
@@ -235,8 +240,11 @@ func (h *ctxHalf) compared(lo, hi string, theirs []wire.Item) wire.Range {
 		}
 	}
 	out := wire.Range{Mode: wire.ModeSkip, Upper: hi}
+	if !h.takes() {
+		return out
+	}
 	for _, it := range theirs {
-		if h.takes && !same[it.Origin] {
+		if !same[it.Origin] {
 			out.Mode = wire.ModeWant
 			out.Want = append(out.Want, uint64(it.Origin))
 		}

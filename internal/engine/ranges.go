@@ -76,11 +76,35 @@ type reconciler struct {
 	level     int // of the last ranges that came
 	legs      int
 	open      []piece
+	said      saying // by the last leg of this side
+}
+
+// saying is what a leg says.
+type saying uint8
+
+const (
+	saysNothing saying = iota // SKIP only
+	asks                      // WANT, and no more to compare
+	compares                  // there is more to compare
+)
+
+func sayingOf(leg []wire.Range) saying {
+	says := saysNothing
+	for _, g := range leg {
+		switch g.Mode {
+		case wire.ModeSkip:
+		case wire.ModeWant:
+			says = asks
+		default:
+			return compares
+		}
+	}
+	return says
 }
 
 // newReconciler makes one for the side that speaks first, or for the other.
 func newReconciler(h half, cfg Config, s side) *reconciler {
-	r := &reconciler{half: h, fan: cfg.SplitFan, leaf: cfg.ListThreshold}
+	r := &reconciler{half: h, fan: cfg.SplitFan, leaf: cfg.ListThreshold, said: compares}
 	if s == answering {
 		r.level = -1
 	}
@@ -101,15 +125,19 @@ const (
 // side that skips what it takes for equal is complete without having seen it.
 func (r *reconciler) first(theirs sum) []wire.Range {
 	mine := r.sum("", "")
-	if mine == theirs {
+	switch {
+	case mine == theirs:
 		return []wire.Range{{Mode: wire.ModeFP, Count: mine.count, FP: mine.fp}}
+	case theirs.count == 0 && r.lacked("", "") == replySkip:
+		return []wire.Range{{Mode: wire.ModeList}} // it shows what it has by now
 	}
 	w := &weaver{}
 	r.answerPiece(w, piece{in: wire.Range{Mode: wire.ModeFP, Count: theirs.count, FP: theirs.fp}, mine: mine})
 	return w.end()
 }
 
-// answer takes one leg of the peer and returns the next.
+// answer takes one leg of the peer and returns the next. No leg is one that says
+// nothing.
 func (r *reconciler) answer(in []wire.Range) ([]wire.Range, error) {
 	r.level += 2
 	if r.legs++; r.legs > maxLegs {
@@ -135,7 +163,11 @@ func (r *reconciler) answer(in []wire.Range) ([]wire.Range, error) {
 		}
 		r.answerPiece(w, p)
 	}
-	return w.end(), nil
+	out := w.end()
+	if r.said = sayingOf(out); len(r.open) > 0 || !whole(in) {
+		r.said = compares
+	}
+	return out, nil
 }
 
 // gather merges what came with what was left open, in key order.
@@ -303,15 +335,8 @@ func whole(in []wire.Range) bool {
 	return size < legBytes/2
 }
 
-// silent reports that a leg says nothing: its sender has nothing left open.
-func silent(in []wire.Range) bool {
-	for _, g := range in {
-		if g.Mode != wire.ModeSkip {
-			return false
-		}
-	}
-	return true
-}
+// silent reports that a leg says nothing.
+func silent(in []wire.Range) bool { return sayingOf(in) == saysNothing }
 
 // addrHash names an address in a LIST: the first 8 bytes of its sha256.
 func addrHash(a cell.Addr) uint64 {

@@ -16,21 +16,29 @@ func TestFirstLegConcludesNothing(t *testing.T) {
 	n.meet()
 	n.run(time.Second)
 	n.quiet()
-	pin := a.e.sync.pinNow(b.e.Origin())
-	pin.peerTree = treeSum(pin.root)
-	s := newSession(a.e, pin, asking)
-	s.Start()
-	for m, ok := s.Next(); ok; m, ok = s.Next() {
-		r, isRanges := m.(*wire.Ranges)
-		if !isRanges {
-			continue
-		}
-		for _, x := range r.Ranges {
-			if x.Mode == wire.ModeSkip {
-				t.Errorf("skips up to %q what the peer has not compared", x.Upper)
+	for _, shown := range []struct{ tree, ctx wire.Sum }{
+		{treeSum(a.e.Root()), ctxSum(a.e.Root())},
+		{}, // it was empty then
+	} {
+		pin := a.e.sync.pinNow(b.e.Origin())
+		pin.peerTree, pin.peerCtx = shown.tree, shown.ctx
+		s := newSession(a.e, pin, asking)
+		s.Start()
+		phases := 0
+		for m, ok := s.Next(); ok; m, ok = s.Next() {
+			r, isRanges := m.(*wire.Ranges)
+			if !isRanges {
+				continue
+			}
+			phases++
+			for _, x := range r.Ranges {
+				if x.Mode == wire.ModeSkip {
+					t.Errorf("skips up to %q of phase %v what the peer has not compared", x.Upper, r.Phase)
+				}
 			}
 		}
-		return
+		if phases != 2 {
+			t.Errorf("the first turn compares %d trees", phases)
+		}
 	}
-	t.Fatal("no first leg")
 }

@@ -46,9 +46,12 @@ type Session struct {
 
 	shown, peerShown bool // SHOWN was sent, came
 	yes, peerYes     answer
+	peerCtxLeg       []wire.Range // of the peer's present turn
+	contextCame      bool         // all of the peer's that this side lacked
 	done, peerDone   bool
 	refused          uint64
 	changed          uint64 // cells raised or purged here
+	returned         int    // cells and purges that the peer got behind its DONE
 	peerResult       wire.Done
 	late             bool // a difference older than two seconds was found
 	skewed           bool // a cell was refused for its time
@@ -142,6 +145,7 @@ func newSession(e *Engine, pin sessionPin, s side) *Session {
 		ses.tree = newReconciler(&treeHalf{
 			measured: measured[*cell.Stored]{tree: pin.root.Tree}, out: &ses.out, futile: ses.futile,
 		}, e.cfg, s)
+		ses.ctx = ses.newContext()
 	}
 	return ses
 }
@@ -168,6 +172,8 @@ func (s *Session) Start() {
 	theirs := sumOf(s.peerTree.Count, s.peerTree.FP)
 	if s.readOnly() {
 		theirs = sum{count: s.peerTree.Count, fp: [12]byte{0: 1}} // sums of values are not known: begin to split
+	} else {
+		s.sayRanges(wire.PhaseCtx, s.ctx.first(sumOf(s.peerCtx.Count, s.peerCtx.FP)))
 	}
 	s.sayRanges(wire.PhaseTree, s.tree.first(theirs))
 }
@@ -228,13 +234,17 @@ func (s *Session) sayRanges(p wire.Phase, ranges []wire.Range) {
 	s.say(&wire.Ranges{Phase: p, Ranges: ranges})
 }
 
-// say queues a frame behind the cells and purges that the peer's turn has caused.
+// say queues a frame behind what goes back.
 func (s *Session) say(m wire.Msg) {
+	s.giveBack()
+	s.out.addMsg(m)
+}
+
+// giveBack queues the cells and purges that the peer's turn has caused.
+func (s *Session) giveBack() {
 	for _, c := range s.backs {
 		s.out.addCell(c)
 	}
-	s.backs = nil
 	s.out.addPurges(s.purges)
-	s.purges = nil
-	s.out.addMsg(m)
+	s.backs, s.purges = nil, nil
 }

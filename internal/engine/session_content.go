@@ -98,8 +98,10 @@ func (s *Session) onPurge(m *wire.Purge, step func(Input) Effects) {
 	}
 }
 
+// onCtx merges entries of the peer's context, if this side has taken all cells
+// that they speak of.
 func (s *Session) onCtx(m *wire.Ctx, step func(Input) Effects) error {
-	if !s.mayMerge() || s.peerYes == unanswered {
+	if !s.peerShown {
 		return errProtocol
 	}
 	for _, en := range m.Entries {
@@ -108,6 +110,9 @@ func (s *Session) onCtx(m *wire.Ctx, step func(Input) Effects) error {
 	}
 	if s.entries > s.peerCtx.Count+s.spans/spansPerPart+entrySlack {
 		return errTooManyEntries
+	}
+	if !s.mayMerge() {
+		return nil // its sender did not know yet
 	}
 	for some := range slices.Chunk(m.Entries, MaxStepCells) {
 		step(&ctxStep{s, some})

@@ -61,18 +61,24 @@ func TestFramesOutOfTurnEndTheSession(t *testing.T) {
 	x := n.nodes[0]
 	x.put("k", "1")
 	open := &wire.Ranges{Ranges: []wire.Range{{Mode: wire.ModeSkip}}}
+	compare := &wire.Ranges{Ranges: []wire.Range{{Mode: wire.ModeList}}}
 	ctx := &wire.Ranges{Phase: wire.PhaseCtx, Ranges: open.Ranges}
 	for name, frames := range map[string][]wire.Msg{
-		"a context before ACCEPTED": {ctx},
-		"CTX before ACCEPTED":       {&wire.Ctx{}},
-		"ACCEPTED before SHOWN":     {&wire.Accepted{Yes: true}},
-		"SHOWN twice":               {&wire.Shown{}, &wire.Shown{}},
-		"ACCEPTED twice":            {&wire.Shown{}, &wire.Accepted{}, &wire.Accepted{}},
-		"the tree after SHOWN":      {&wire.Shown{}, open},
-		"DONE before ACCEPTED":      {&wire.Done{}},
-		"a HELLO":                   {&wire.Hello{Kind: wire.TypeHello}},
-		"gossip":                    {&wire.Delta{}},
-		"an ERR":                    {&wire.Err{Code: wire.CodeLimit}},
+		"the contexts twice":          {ctx, ctx},
+		"a tree without its context":  {open},
+		"CTX before SHOWN":            {&wire.Ctx{}},
+		"ACCEPTED before SHOWN":       {&wire.Accepted{Yes: true}},
+		"SHOWN twice":                 {&wire.Shown{}, &wire.Shown{}},
+		"ACCEPTED twice":              {&wire.Shown{}, &wire.Accepted{}, &wire.Accepted{}},
+		"more to compare after SHOWN": {ctx, &wire.Shown{}, compare},
+		"more after what was all":     {ctx, open, compare},
+		"more after DONE":             {ctx, &wire.Shown{}, open, ctx},
+		"DONE before SHOWN":           {ctx, &wire.Done{}},
+		"DONE before ACCEPTED":        {ctx, &wire.Shown{}, &wire.Done{}},
+		"DONE before its context":     {&wire.Shown{}, &wire.Accepted{}, ctx, &wire.Done{}},
+		"a HELLO":                     {&wire.Hello{Kind: wire.TypeHello}},
+		"gossip":                      {&wire.Delta{}},
+		"an ERR":                      {&wire.Err{Code: wire.CodeLimit}},
 	} {
 		s := newSession(x.e, x.e.sync.pinNow(n.nodes[1].e.Origin()), answering)
 		for i, m := range frames {
@@ -153,6 +159,7 @@ func TestNothingIsShownBeforeThePeerIsDone(t *testing.T) {
 		{"nothing", wire.Range{Mode: wire.ModeSkip}, wire.TypeShown},
 	} {
 		s := newSession(x.e, x.e.sync.pinNow(n.nodes[1].e.Origin()), answering)
+		s.Receive(&wire.Ranges{Phase: wire.PhaseCtx, Ranges: []wire.Range{{Mode: wire.ModeSkip}}}, x.step)
 		s.Receive(&wire.Ranges{Ranges: []wire.Range{c.leg}}, x.step)
 		if m, ok := s.Next(); !ok || m.Type() != c.after {
 			t.Errorf("a leg that says %s is answered with %v", c.says, m)

@@ -14,7 +14,7 @@ func TestContextComesFromThePinnedRoot(t *testing.T) {
 	a.put("x", "1")
 	var later *cell.Cell
 	n.between = func(i int, from *syncNode, m wire.Msg) bool {
-		if later == nil && m.Type() == wire.TypeShown {
+		if later == nil && m.Type() == wire.TypeRanges { // both roots are pinned
 			later = a.put("later", "2")
 		}
 		return false

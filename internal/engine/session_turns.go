@@ -5,17 +5,22 @@ import (
 	"github.com/starlingkv/starling/internal/wire"
 )
 
-// A session runs so, X being the side that first has nothing left to compare:
+// A turn of a session holds, in this order, what there is of
 //
-//	both  RANGES of the tree, each turn with the CELLS and PURGE it has caused
-//	X     what the last of them has caused, SHOWN
-//	Y     SHOWN, ACCEPTED
-//	X     ACCEPTED, RANGES of the context unless it is equal or nobody may merge
-//	both  RANGES of the context, with CTX
-//	both  DONE
+//	CELLS, BODY, PURGE  that the peer's turn has caused
+//	SHOWN               once, when nothing is left to compare: what is asked for
+//	                    now is all that may still come
+//	ACCEPTED            once, behind the peer's SHOWN, or when nothing of it may
+//	                    still come
+//	CTX                 from SHOWN on
+//	RANGES              of the contexts; none say nothing
+//	RANGES of the tree, or DONE
 //
-// CELLS and PURGE may stand in every turn: a cell that came back higher than
-// the sender's is sent to it.
+// and the last of them ends it. Both trees are compared in the same turns, and
+// each side says all that it knows as soon as it knows it, because a turn is a
+// flight over the network. CTX follows all cells of its sender, so whoever reads
+// it has judged these: it is merged if none was refused and is nothing to a side
+// that has refused one.
 
 // Receive takes the next frame of the peer's turn. A nil message, which is a
 // frame of a later version, is ignored.
@@ -47,7 +52,7 @@ func (s *Session) receive(m wire.Msg, step func(Input) Effects) error {
 	case *wire.Err:
 		s.onErr(m, step)
 	case *wire.Ranges:
-		return s.onRanges(m, step)
+		return s.onRanges(m)
 	case *wire.Done:
 		return s.onDone(m, step)
 	default:
@@ -91,41 +96,94 @@ func (s *Session) onErr(m *wire.Err, step func(Input) Effects) {
 	}
 }
 
-// onRanges ends the peer's turn: this side answers.
-func (s *Session) onRanges(m *wire.Ranges, step func(Input) Effects) error {
-	r := s.tree
+// onRanges keeps a leg of the contexts for the end of the peer's turn; one of
+// the tree is that end.
+func (s *Session) onRanges(m *wire.Ranges) error {
 	switch {
-	case m.Phase == wire.PhaseTree && (s.shown || s.peerShown || s.done):
+	case s.done:
+		return errProtocol // it was told that nothing is left to compare
+	case m.Phase == wire.PhaseCtx && (s.readOnly() || s.peerCtxLeg != nil):
 		return errProtocol
-	case m.Phase == wire.PhaseTree:
-	case s.yes == unanswered || s.peerYes == unanswered || s.done:
-		return errProtocol
-	default:
-		r = s.context()
+	case m.Phase == wire.PhaseCtx:
+		s.peerCtxLeg = m.Ranges
+		return nil
+	case s.shown && !silent(m.Ranges), s.peerShown && sayingOf(m.Ranges) == compares:
+		return errProtocol // what was shown is all
+	case s.side == answering && !s.readOnly() && s.ctx.legs == 0 && s.peerCtxLeg == nil:
+		return errProtocol // the contexts would not be compared
 	}
-	out, err := r.answer(m.Ranges)
+	return s.turn(m.Ranges)
+}
+
+// onDone is the end of the peer's last turn. What it leaves out of both trees it
+// has nothing to say of.
+func (s *Session) onDone(m *wire.Done, step func(Input) Effects) error {
+	if s.peerCtxLeg != nil || !s.readOnly() && (!s.peerShown || s.peerYes == unanswered) {
+		return errProtocol
+	}
+	s.peerDone, s.peerResult = true, *m
 	switch {
-	case err != nil:
-		return err
-	case !silent(out), !whole(m.Ranges):
-		s.sayRanges(m.Phase, out)
-	case m.Phase == wire.PhaseCtx || s.readOnly():
-		s.sayDone()
+	case s.done:
+		s.contextCame = !s.readOnly()
 	default:
-		s.sayShown()
+		s.returned = len(s.backs) + len(s.purges)
+		if err := s.turn(nil); err != nil {
+			return err
+		}
+	}
+	if !s.done {
+		return errProtocol // it was told that something is open here
+	}
+	s.finish(s.outcome(), step)
+	return nil
+}
+
+// turn answers a turn of the peer that has ended with a leg of the tree.
+func (s *Session) turn(leg []wire.Range) error {
+	out, err := s.tree.answer(leg)
+	if err != nil {
+		return err
+	}
+	open := s.tree.said != saysNothing
+	if !s.readOnly() {
+		ctx, err := s.ctx.answer(s.peerCtxLeg)
+		if err != nil {
+			return err
+		}
+		s.peerCtxLeg = nil
+		s.settle()
+		if !silent(ctx) {
+			s.sayRanges(wire.PhaseCtx, ctx)
+		}
+		open = open || s.ctx.said != saysNothing
+	}
+	if open {
+		s.sayRanges(wire.PhaseTree, out)
+	} else {
+		s.sayDone()
 	}
 	return nil
 }
 
-func (s *Session) sayShown() {
-	s.say(&wire.Shown{})
-	s.shown = true
+// settle says what a turn says between cells and ranges.
+func (s *Session) settle() {
+	if !s.shown && s.tree.said != compares {
+		s.say(&wire.Shown{})
+		s.shown = true
+	}
+	if s.yes == unanswered && (s.peerShown || s.shown && s.tree.said == saysNothing) {
+		s.sayAccepted()
+	}
+	s.contextCame = s.contextCame || s.peerShown && s.ctx.said == saysNothing
+	if s.shown && s.peerYes != saidNo {
+		s.giveBack()
+		s.ctx.half.(*ctxHalf).sendTo(&s.out)
+	}
 }
 
-// onShown either ends the peer's turn, and this side shows the rest and
-// answers; or it is the answer to this side's own SHOWN. The peer says how many
-// cells it has sent: a side that missed one would merge a context whose cells it
-// does not have, and that loses them.
+// onShown notes that the peer has shown all. It says how many cells it has sent:
+// a side that missed one would merge a context whose cells it does not have, and
+// that loses them.
 func (s *Session) onShown(m *wire.Shown) error {
 	switch {
 	case s.peerShown || len(s.tree.open) > 0:
@@ -134,10 +192,6 @@ func (s *Session) onShown(m *wire.Shown) error {
 		return errCellsMissed
 	}
 	s.peerShown = true
-	if !s.shown {
-		s.sayShown()
-		s.sayAccepted()
-	}
 	return nil
 }
 
@@ -151,72 +205,33 @@ func (s *Session) sayAccepted() {
 }
 
 func (s *Session) onAccepted(m *wire.Accepted, step func(Input) Effects) error {
-	if !s.shown || !s.peerShown || s.peerYes != unanswered {
+	if !s.shown && !s.peerShown || s.peerYes != unanswered {
 		return errProtocol
 	}
 	if s.peerYes = saidNo; m.Yes {
 		s.peerYes = saidYes
 	}
 	step(&acceptedStep{s})
-	if s.yes == unanswered {
-		s.sayAccepted()
-		s.beginCtx()
-	}
 	return nil
 }
 
-// beginCtx begins with the contexts, if anybody may merge something.
-func (s *Session) beginCtx() {
-	r := s.context()
-	theirs := sumOf(s.peerCtx.Count, s.peerCtx.FP)
-	h := r.half.(*ctxHalf)
-	if ctxSum(s.root) == s.peerCtx || !h.gives && !h.takes {
-		s.sayDone()
-		return
-	}
-	s.sayRanges(wire.PhaseCtx, r.first(theirs))
-}
-
-// context is the reconciler of the contexts, made when both sides have said
-// what they accepted.
-func (s *Session) context() *reconciler {
-	if s.ctx != nil {
-		return s.ctx
-	}
-	h := &ctxHalf{
-		measured: measured[*cell.Entry]{tree: s.root.Ctx.Tree()},
-		out:      &s.out, gives: s.peerYes == saidYes, takes: s.mayMerge(),
-	}
-	switch s.plant {
-	case PlantCtxLive:
+// newContext is the reconciler of the contexts.
+func (s *Session) newContext() *reconciler {
+	h := &ctxHalf{measured: measured[*cell.Entry]{tree: s.root.Ctx.Tree()}, takes: s.mayMerge}
+	if s.plant == PlantCtxLive {
 		h.live = func() cell.Context { return s.e.Root().Ctx }
-	case PlantCtxIncomplete:
-		h.gives = true
 	}
-	s.ctx = &reconciler{half: h, fan: s.tree.fan, leaf: s.tree.leaf}
-	return s.ctx
+	return newReconciler(h, s.e.cfg, s.side)
 }
 
-// mayMerge reports whether this side is complete towards its peer.
-func (s *Session) mayMerge() bool { return s.yes == saidYes || s.plant == PlantCtxIncomplete }
+// mayMerge reports whether this side is complete towards its peer, as far as it
+// knows yet.
+func (s *Session) mayMerge() bool { return s.refused == 0 || s.plant == PlantCtxIncomplete }
 
 func (s *Session) sayDone() {
 	s.found.count += s.futile.skipped // what is left out is not agreed upon
 	s.say(&wire.Done{Changed: s.changed, Differing: s.found.count})
 	s.done = true
-}
-
-// onDone ends the session.
-func (s *Session) onDone(m *wire.Done, step func(Input) Effects) error {
-	if !s.readOnly() && (s.yes == unanswered || s.peerYes == unanswered) {
-		return errProtocol
-	}
-	s.peerDone, s.peerResult = true, *m
-	if !s.done {
-		s.sayDone()
-	}
-	s.finish(s.outcome(), step)
-	return nil
 }
 
 func (s *Session) outcome() SessionEnd {

@@ -58,9 +58,8 @@ func (s *syncer) ended(ses *Session) {
 		s.asked = nil
 	}
 	e.event(Event{Kind: EventSession, Peer: ses.peer, N: uint64(ses.end), Text: textOf(ses.err)})
-	// A side that has said DONE has the context too, whatever became of the
-	// stream after that.
-	if ses.yes == saidYes && ses.done {
+	// Whatever became of the stream after that.
+	if ses.yes == saidYes && ses.contextCame {
 		s.complete()
 	}
 	if ses.late && ses.flags&wire.HelloJoin == 0 {
@@ -89,7 +88,7 @@ func (s *syncer) follow(ses *Session) {
 	switch ses.end {
 	case EndComplete:
 		// What was repaired is agreed upon only when it was looked at again.
-		if differing > 0 && ses.changed+ses.peerResult.Changed > 0 {
+		if differing > 0 && ses.moved() {
 			s.markAgain(ses.peer, now+againAfter)
 		}
 	case EndReadOnly:
@@ -103,6 +102,10 @@ func (s *syncer) follow(ses *Session) {
 	}
 }
 
+// moved reports whether the session has changed anything on either side. A peer
+// that has said DONE does not tell any more what became of what it got then.
+func (s *Session) moved() bool { return s.changed+s.peerResult.Changed+uint64(s.returned) > 0 }
+
 func (s *syncer) markAgain(o cell.Origin, due time.Duration) {
 	if s.of(o) != nil {
 		s.markAt(o, due)
@@ -114,7 +117,7 @@ func (s *syncer) markAgain(o cell.Origin, due time.Duration) {
 // another from now on.
 func (s *syncer) guardFutile(ses *Session) {
 	p := s.of(ses.peer)
-	if p == nil || ses.end != EndComplete || ses.changed+ses.peerResult.Changed > 0 {
+	if p == nil || ses.end != EndComplete || ses.moved() {
 		return
 	}
 	vain := ses.futile.noted

@@ -189,13 +189,13 @@ func (n *syncNet) stream(x *syncNode, d Dial) {
 			}
 			sessions()[1-at].Receive(f.Msg, to.step)
 		}
-		if a.state == SessionOver && b.state == SessionOver {
-			return
-		}
 		if !said {
 			n.t.Fatalf("a session waits for ever: asking %+v, answering %+v", a.state, b.state)
 		}
 		n.turns++
+		if a.state == SessionOver && b.state == SessionOver {
+			return
+		}
 		at = 1 - at
 	}
 }
@@ -374,4 +374,13 @@ func (x *syncNode) hold(c *cell.Cell) {
 	x.e.enter(c)
 	x.e.put(c.Keep())
 	x.perform(x.e.end())
+}
+
+// remember has a node remember a dot of an origin that nobody sees any more.
+func (x *syncNode) remember(o cell.Origin) cell.Dot {
+	d := cell.Dot{O: o, N: 7}
+	x.e.begin(x.reading())
+	x.e.edit().ctx.Add(d, hlcAt(0))
+	x.perform(x.e.end())
+	return d
 }
