@@ -226,6 +226,8 @@ func (e *Engine) receive(f wire.Frame) {
 		e.push.body(f.Origin, m)
 	case *wire.Hello:
 		e.sync.hello(f.Origin, m)
+	case *wire.Ranges:
+		e.sync.ahead(f.Origin, m)
 	case *wire.InSync:
 		e.sync.inSync(f.Origin, m)
 	case *wire.Busy:

@@ -19,6 +19,7 @@ type pair struct {
 	trees [2]tree.Tree[*cell.Stored]
 	outs  [2]*outbox
 	recs  [2]*reconciler
+	ahead []piece // what the first side was shown before, if anything
 	legs  int
 	sizes []int
 }
@@ -43,6 +44,10 @@ func (p *pair) run() [2]map[cell.Addr]int {
 	p.t.Helper()
 	theirs := p.recs[1].sum("", "")
 	leg, at := p.recs[0].first(theirs), 1
+	if p.ahead != nil {
+		*p.outs[0] = outbox{}
+		leg = p.recs[0].follow(p.ahead)
+	}
 	for quiet := 0; quiet < 2; at = 1 - at {
 		if silent(leg) {
 			quiet++
@@ -94,58 +99,73 @@ func cellAt(key string, at uint64, body string) *cell.Cell {
 	return c
 }
 
+// difference is two sides that hold some of the same, and what each must send.
+type difference struct {
+	sides [2][]*cell.Cell
+	want  [2][]cell.Addr
+}
+
+func randomDifference(rnd *rand.Rand, round int) (d difference) {
+	size := []int{0, 1, 5, 40, 300, 3000}[rnd.IntN(6)]
+	odds := []int{1, 2, 4, 30, 1000}[rnd.IntN(5)]
+	n := uint64(1)
+	for i := range size {
+		key := fmt.Sprintf("%x/%d", rnd.IntN(1<<12), i)
+		if round%3 == 0 && i%7 == 0 {
+			key = fmt.Sprintf("one/long/prefix/that/all/share/%08d", i)
+		}
+		n++
+		low, high := cellAt(key, n, "a"), cellAt(key, n+1, "b")
+		n++
+		a, b := low, low
+		switch rnd.IntN(odds + 4) {
+		case 0:
+			a = high
+		case 1:
+			b = high
+		case 2:
+			a = nil
+		case 3:
+			b = nil
+		}
+		if a != nil {
+			d.sides[0] = append(d.sides[0], a)
+		}
+		if b != nil {
+			d.sides[1] = append(d.sides[1], b)
+		}
+		if a == high || b == nil {
+			d.want[0] = append(d.want[0], low.Addr)
+		} else if b == high || a == nil {
+			d.want[1] = append(d.want[1], low.Addr)
+		}
+	}
+	slices.Sort(d.want[0])
+	slices.Sort(d.want[1])
+	return d
+}
+
 func TestRangesFindExactlyWhatDiffers(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 1))
 	for round := range 150 {
-		size := []int{0, 1, 5, 40, 300, 3000}[rnd.IntN(6)]
-		odds := []int{1, 2, 4, 30, 1000}[rnd.IntN(5)]
-		var sides [2][]*cell.Cell
-		var want [2][]cell.Addr
-		n := uint64(1)
-		for i := range size {
-			key := fmt.Sprintf("%x/%d", rnd.IntN(1<<12), i)
-			if round%3 == 0 && i%7 == 0 {
-				key = fmt.Sprintf("one/long/prefix/that/all/share/%08d", i)
-			}
-			n++
-			low, high := cellAt(key, n, "a"), cellAt(key, n+1, "b")
-			n++
-			a, b := low, low
-			switch rnd.IntN(odds + 4) {
-			case 0:
-				a = high
-			case 1:
-				b = high
-			case 2:
-				a = nil
-			case 3:
-				b = nil
-			}
-			if a != nil {
-				sides[0] = append(sides[0], a)
-			}
-			if b != nil {
-				sides[1] = append(sides[1], b)
-			}
-			if a == high || b == nil {
-				want[0] = append(want[0], low.Addr)
-			} else if b == high || a == nil {
-				want[1] = append(want[1], low.Addr)
+		d := randomDifference(rnd, round)
+		p := newPair(t, d.sides[0], d.sides[1])
+		p.wantExactly(p.run(), d)
+	}
+}
+
+// wantExactly fails unless each side has sent what it had to, once.
+func (p *pair) wantExactly(sent [2]map[cell.Addr]int, d difference) {
+	p.t.Helper()
+	for i := range sent {
+		var got []cell.Addr
+		for a, times := range sent[i] {
+			if got = append(got, a); times != 1 {
+				p.t.Errorf("%q was sent %d times", a, times)
 			}
 		}
-		p := newPair(t, sides[0], sides[1])
-		sent := p.run()
-		for i := range sent {
-			slices.Sort(want[i])
-			var got []cell.Addr
-			for a, times := range sent[i] {
-				if got = append(got, a); times != 1 {
-					t.Errorf("round %d: %q was sent %d times", round, a, times)
-				}
-			}
-			if slices.Sort(got); !slices.Equal(got, want[i]) {
-				t.Fatalf("round %d, %d cells, side %d sent %d cells, want %d", round, size, i, len(got), len(want[i]))
-			}
+		if slices.Sort(got); !slices.Equal(got, d.want[i]) {
+			p.t.Fatalf("of %d cells side %d sent %d, want %d", len(d.sides[i]), i, len(got), len(d.want[i]))
 		}
 	}
 }

@@ -70,6 +70,7 @@ type sessionPin struct {
 	before   hlc.Time      // H of HELLO
 	peerTree wire.Sum
 	peerCtx  wire.Sum
+	ahead    []piece // what the peer has sent ahead of its DIFFER
 	plant    Plant
 }
 
@@ -174,6 +175,10 @@ func (s *Session) Start() {
 		theirs = sum{count: s.peerTree.Count, fp: [12]byte{0: 1}} // sums of values are not known: begin to split
 	} else {
 		s.sayRanges(wire.PhaseCtx, s.ctx.first(sumOf(s.peerCtx.Count, s.peerCtx.FP)))
+	}
+	if len(s.ahead) > 0 {
+		s.sayRanges(wire.PhaseTree, s.tree.follow(s.ahead))
+		return
 	}
 	s.sayRanges(wire.PhaseTree, s.tree.first(theirs))
 }

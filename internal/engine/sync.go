@@ -47,6 +47,7 @@ type ask struct {
 	sessionPin
 	tries   int
 	due     time.Duration // when HELLO is repeated or given up
+	packets int           // that came ahead of DIFFER
 	running bool          // the stream was asked for
 }
 

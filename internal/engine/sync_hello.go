@@ -76,14 +76,19 @@ func (s *syncer) pinFor(from cell.Origin, m *wire.Hello) {
 	p.before = min(m.H, p.before)
 	p.flags = m.Flags | s.joining()
 	s.pins = append(s.pins, p)
-	e.send(from, p.hello(wire.TypeDiffer))
+	s.sayDiffer(&p)
+}
+
+func (s *syncer) sayDiffer(p *pin) {
+	s.sayAhead(p)
+	s.e.send(p.peer, p.hello(wire.TypeDiffer))
 }
 
 // repin repeats DIFFER for a HELLO that came again.
 func (s *syncer) repin(from cell.Origin, sid uint64) bool {
 	for i := range s.pins {
 		if p := &s.pins[i]; p.peer == from && p.sid == sid {
-			s.e.send(from, p.hello(wire.TypeDiffer))
+			s.sayDiffer(p)
 			return true
 		}
 	}

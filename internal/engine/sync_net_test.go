@@ -110,7 +110,7 @@ func (x *syncNode) perform(fx Effects) {
 // carry delivers a packet of reconciliation at once, and no other.
 func (n *syncNet) carry(from *syncNode, p Packet) {
 	switch p.Frame.Msg.(type) {
-	case *wire.Hello, *wire.InSync, *wire.Busy, *wire.Err:
+	case *wire.Hello, *wire.InSync, *wire.Busy, *wire.Err, *wire.Ranges:
 	default:
 		n.other[sentBy{from.name, p.Frame.Msg.Type()}]++
 		return
@@ -118,7 +118,9 @@ func (n *syncNet) carry(from *syncNode, p Packet) {
 	to := n.byOrigin(p.To)
 	n.packets[p.Frame.Msg.Type()]++
 	f, size := n.coded(p.Frame)
-	n.inPacket += size
+	if n.inPacket += size; size > from.e.cfg.PacketBudget {
+		n.t.Errorf("%v of %d bytes in a packet of at most %d", f.Msg.Type(), size, from.e.cfg.PacketBudget)
+	}
 	if to == nil || n.drop != nil && n.drop(from, to, f.Msg) {
 		return
 	}

@@ -57,7 +57,7 @@ func claimsAll(f *testing.F) []byte {
 
 // FuzzParse repairs the checksum, so that what is behind it is reached.
 func FuzzParse(f *testing.F) {
-	seeds(f, "frames.txt", "cells.txt")
+	seeds(f, "frames.txt", "ahead.txt", "cells.txt")
 	f.Add(claimsAll(f))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) >= minHead+crcLen {

@@ -23,6 +23,7 @@ import (
 const goldenDir = "testdata/v1"
 
 var goldenSums = map[string]string{
+	"ahead.txt":        "1af9c30b7a666c3ef6d3dd3f6e3664507d760d92219da539a4f9024480492b68",
 	"cells.txt":        "7b1a99038c668cf9f6fcdcd0f52bc865c7ecff871defb265e9d7864bc777edd5",
 	"entries.txt":      "d410ac5e97ebd7401fef1dbe14507dfd9f9d5dac931ae2a706a77febdb0fc4ad",
 	"fingerprints.txt": "57fffdcf114cc76f3925078b0f14f8000014e32ac34f1db6e104636ead8ec75f",
@@ -128,6 +129,10 @@ func TestGoldenFrames(t *testing.T) {
 	checkGolden(t, "frames.txt", encode(t, goldenFrames()))
 }
 
+func TestGoldenAhead(t *testing.T) {
+	checkGolden(t, "ahead.txt", encode(t, goldenAhead()))
+}
+
 func TestGoldenCells(t *testing.T) {
 	checkGolden(t, "cells.txt", encode(t, goldenCells()))
 }
@@ -135,7 +140,7 @@ func TestGoldenCells(t *testing.T) {
 // TestGoldenFramesParse reads the files alone: what they hold must parse to the
 // values, whatever Append does.
 func TestGoldenFramesParse(t *testing.T) {
-	for file, all := range map[string][]golden{"frames.txt": goldenFrames(), "cells.txt": goldenCells()} {
+	for file, all := range map[string][]golden{"frames.txt": goldenFrames(), "ahead.txt": goldenAhead(), "cells.txt": goldenCells()} {
 		lines := readGolden(t, filepath.Join(goldenDir, file))
 		for _, g := range all {
 			b, err := hex.DecodeString(lines[g.name].hex)
@@ -155,7 +160,7 @@ func TestGoldenFramesParse(t *testing.T) {
 // TestGoldenFramesCorrupt flips a bit of every byte of every golden frame: not
 // one may pass, nor any that is cut or goes on.
 func TestGoldenFramesCorrupt(t *testing.T) {
-	for _, file := range []string{"frames.txt", "cells.txt"} {
+	for _, file := range []string{"frames.txt", "ahead.txt", "cells.txt"} {
 		for name, l := range readGolden(t, filepath.Join(goldenDir, file)) {
 			b, _ := hex.DecodeString(l.hex)
 			for i := range b {

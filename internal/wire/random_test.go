@@ -340,8 +340,10 @@ func boundSession(m Msg) (n int, ok bool) {
 		}
 	case *Ranges:
 		n = RangesSize
+		prev := ""
 		for i := range m.Ranges {
-			n += RangeSize(&m.Ranges[i])
+			n += RangeSize(prev, &m.Ranges[i])
+			prev = m.Ranges[i].Upper
 		}
 	default:
 		return 0, false

@@ -64,9 +64,20 @@ func EntrySize(e *cell.Entry) int {
 	return n
 }
 
-// RangeSize returns an upper bound of what a range adds to RANGES.
-func RangeSize(r *Range) int {
-	return 1 + index + textSize(len(r.Upper)) + 10 + len(r.FP) + len(r.Items)*ItemSize + len(r.Want)*8
+// RangeSize returns an upper bound of what a range adds to RANGES if it follows
+// one with the bound prev; "" is always safe, another prev as in CellSize.
+func RangeSize(prev string, r *Range) int {
+	shared := commonPrefix(prev, r.Upper)
+	n := 1 + uvSize(uint64(shared)) + textSize(len(r.Upper)-shared)
+	switch r.Mode {
+	case ModeFP:
+		n += uvSize(r.Count) + len(r.FP)
+	case ModeList:
+		n += index + len(r.Items)*ItemSize
+	case ModeWant:
+		n += index + len(r.Want)*8
+	}
+	return n
 }
 
 // headSize bounds a CellRec without its body. Every origin and the codec are

@@ -94,6 +94,22 @@ func goldenFrames() []golden {
 	return slices.Concat(goldenGossip(), goldenRepair(), goldenSession())
 }
 
+// goldenAhead are the frames of testdata/v1/ahead.txt: RANGES in packets.
+func goldenAhead() []golden {
+	fp := func(b byte) [12]byte { return [12]byte{b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, b} }
+	return []golden{
+		{"ahead-first", "fingerprints from the lowest key on, and SKIP to the end", packet(&Ranges{Ranges: []Range{
+			{Mode: ModeFP, Upper: "tenants/a", Count: 390, FP: fp(1)},
+			{Mode: ModeFP, Upper: "tenants/c", Count: 391, FP: fp(2)},
+			{Mode: ModeSkip},
+		}})},
+		{"ahead-last", "SKIP to where they begin, and fingerprints to the end", packet(&Ranges{Ranges: []Range{
+			{Mode: ModeSkip, Upper: "tenants/c"},
+			{Mode: ModeFP, Count: 390, FP: fp(3)},
+		}})},
+	}
+}
+
 func goldenGossip() []golden {
 	whole := Span{Lo: 5, Hi: 4}
 	plain := sealed(register("a/b", "hello"))

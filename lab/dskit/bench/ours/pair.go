@@ -86,11 +86,12 @@ func (x *end) step(in engine.Input) engine.Effects {
 // carry delivers the packets of reconciliation, and no others.
 func (p *pair) carry(from *end, f wire.Frame) {
 	switch f.Msg.(type) {
+	case *wire.Ranges: // ahead of DIFFER, in one flight with it
 	case *wire.Hello, *wire.InSync, *wire.Busy, *wire.Err:
+		p.sum.Legs++ // before what it brings about, which is all the rest
 	default:
 		return
 	}
-	p.sum.Legs++ // before what it brings about, which is all the rest
 	to := p.other(from)
 	to.step(engine.Received{Frame: p.coded(f)})
 	if _, last := f.Msg.(*wire.InSync); last {
@@ -139,17 +140,17 @@ func (p *pair) stream(asking *end, asks *engine.Session) {
 				return
 			}
 		}
-		switch {
-		case states[0] == engine.SessionOver && states[1] == engine.SessionOver:
-			p.over = true
-			p.err = errors.Join(p.err, sessions[0].Err(), sessions[1].Err())
-			return
-		case !said:
+		if !said {
 			p.err = errStuck
 		}
 		p.sum.Legs++
 		if p.sum.Same == 0 && p.ends[0].holds() == p.ends[1].holds() {
 			p.sum.Same = p.sum.Legs
+		}
+		if states[0] == engine.SessionOver && states[1] == engine.SessionOver {
+			p.over = true
+			p.err = errors.Join(p.err, sessions[0].Err(), sessions[1].Err())
+			return
 		}
 	}
 }
