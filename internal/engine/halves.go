@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/starlingkv/starling/internal/cell"
 	"github.com/starlingkv/starling/internal/hlc"
@@ -60,17 +61,51 @@ type treeHalf struct {
 	measured[*cell.Stored]
 	out    *outbox
 	futile *futilePairs
+	young  int64                // unix milliseconds from which a cell is young; 0: none is
+	came   map[uint64]wire.Item // cells of the peer, by the hash of their address
 }
+
+// What goes along with a LIST: young cells are those that a peer may lack, as
+// what is older was looked at in sessions before. Where they are many, as in a
+// table that is written all the time, most of them have come by packets.
+const (
+	youngAge   = time.Minute // twice as long as until the next regular session
+	youngShare = 8           // at most one item of so many, or one
+	youngBytes = 1 << 10     // and no larger bodies
+	cameMost   = 4096        // cells that are known to have come; the others are asked for
+)
 
 func (h *treeHalf) bounds(lo, hi string, n int) []string { return cut(h.tree, lo, hi, n) }
 
+// list is the list of a range. The peer does not ask for the young cells in it if
+// they go along: that is a flight less where only they differ.
 func (h *treeHalf) list(lo, hi string) []wire.Item {
 	var items []wire.Item
+	var young []*cell.Cell
 	for c := range h.tree.Range(lo, hi) {
 		items = append(items, itemOf(c.Cell))
+		if h.young > 0 && c.Ver.T.Milli() >= h.young && len(c.Body) <= youngBytes {
+			young = append(young, c.Cell)
+		}
+	}
+	if len(young) <= max(len(items)/youngShare, 1) {
+		for _, c := range young {
+			h.out.addCell(c)
+		}
 	}
 	return items
 }
+
+// note keeps what has come.
+func (h *treeHalf) note(cells []*cell.Cell) {
+	for _, c := range cells[:min(len(cells), cameMost-len(h.came))] {
+		it := itemOf(c)
+		h.came[it.AddrHash] = it
+	}
+}
+
+// lacks reports whether a cell of the peer's list has to be asked for.
+func (h *treeHalf) lacks(it wire.Item) bool { return h.came[it.AddrHash] != it }
 
 // itemOf is what a LIST shows of a cell: the first three parts of its place in
 // the order. A cell whose place is not its time, as the remove of what was
@@ -146,7 +181,9 @@ func (h *treeHalf) compared(lo, hi string, theirs []wire.Item) wire.Range {
 		l := by[it.AddrHash]
 		if key := (pairKey{addr: it.AddrHash, theirs: it.CellHash}); !l.met && !h.futile.skips(key) {
 			h.futile.note(key, "")
-			want = append(want, it.AddrHash)
+			if l.many || h.lacks(it) {
+				want = append(want, it.AddrHash)
+			}
 		}
 		l.met = true // once
 	}
@@ -177,7 +214,7 @@ func (h *treeHalf) judge(c *cell.Cell, mine wire.Item, l *listed) (send, ask boo
 	}
 	h.futile.note(key, c.Addr)
 	by := mine.Ver.Compare(l.item.Ver)
-	return by >= 0, by <= 0
+	return by >= 0, by <= 0 && h.lacks(l.item)
 }
 
 // ctxHalf is the pinned context. Entries have no order: what differs is sent

@@ -32,6 +32,7 @@ type Session struct {
 
 	out    outbox
 	tree   *reconciler
+	cells  *treeHalf // of it; nil in a read-only session
 	ctx    *reconciler
 	found  findings
 	futile *futilePairs
@@ -143,9 +144,11 @@ func newSession(e *Engine, pin sessionPin, s side) *Session {
 			tree: pin.root.Tree, before: pin.before, found: &ses.found, asked: make(map[[2]string]bool),
 		}, e.cfg, s)
 	} else {
-		ses.tree = newReconciler(&treeHalf{
+		ses.cells = &treeHalf{
 			measured: measured[*cell.Stored]{tree: pin.root.Tree}, out: &ses.out, futile: ses.futile,
-		}, e.cfg, s)
+			young: pin.wallMS - youngAge.Milliseconds(), came: make(map[uint64]wire.Item),
+		}
+		ses.tree = newReconciler(ses.cells, e.cfg, s)
 		ses.ctx = ses.newContext()
 	}
 	return ses

@@ -84,6 +84,7 @@ func (s *Session) onBody(m *wire.Body, step func(Input) Effects) error {
 
 // offer has cells judged, some in each Step.
 func (s *Session) offer(cells []*cell.Cell, step func(Input) Effects) {
+	s.cells.note(cells)
 	for some := range slices.Chunk(cells, MaxStepCells) {
 		in := &offerStep{s: s, cells: some}
 		step(in)

@@ -89,23 +89,27 @@ func TestWhatGoesAheadFitsPackets(t *testing.T) {
 	}
 }
 
-// TestSessionFollowsWhatWentAhead: HELLO and DIFFER counted, both hold the same
-// after six flights, and after one more each knows it.
+// TestSessionFollowsWhatWentAhead: six flights, HELLO and DIFFER counted, of
+// which the last only says that all is well.
 func TestSessionFollowsWhatWentAhead(t *testing.T) {
 	for _, c := range []struct {
 		newer   string
-		lost    bool
+		lost    bool          // what is sent ahead
+		age     time.Duration // of what both hold
 		flights int
 	}{
-		{"the asker", false, 6},
-		{"the asked", false, 7},
-		{"both", false, 7},
-		{"both", true, 8},
+		{"the asker", false, time.Hour, 6},
+		{"the asked", false, time.Hour, 6},
+		{"both", false, time.Hour, 6},
+		{"both", true, time.Hour, 7},
+		{"the asker", false, 0, 6},
+		{"the asked", false, 0, 7}, // all is young, so what is new must be asked for
 	} {
-		t.Run(fmt.Sprintf("%s, lost %v", c.newer, c.lost), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s, lost %v, %v", c.newer, c.lost, c.age), func(t *testing.T) {
 			n := newSyncNet(t, 2, nil)
 			n.fill(20_000, 20)
 			n.meet()
+			n.now += c.age
 			n.run(time.Second)
 			n.quiet()
 			for i := range 100 {
@@ -120,6 +124,9 @@ func TestSessionFollowsWhatWentAhead(t *testing.T) {
 			n.wantEqual()
 			if got := 2 + n.turns; got != c.flights {
 				t.Errorf("%d flights, want %d; packets %v, frames %v", got, c.flights, n.packets, n.frames)
+			}
+			if n.cells != 100 {
+				t.Errorf("%d cells were sent, want 100", n.cells)
 			}
 			if n.packets[wire.TypeRanges] == 0 || n.packets[wire.TypeRanges] > aheadPackets {
 				t.Errorf("packets %v", n.packets)

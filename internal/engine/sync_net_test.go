@@ -33,6 +33,7 @@ type syncNet struct {
 	bytes    int            // of streams, bodies included
 	meta     int            // of streams without CELLS and BODY
 	turns    int
+	cells    int // in streams
 	inPacket int // bytes
 }
 
@@ -207,6 +208,9 @@ func (n *syncNet) count(from *syncNode, m wire.Msg) wire.Frame {
 	f, size := n.coded(wire.Frame{Header: wire.Header{Origin: from.e.Origin(), Now: from.e.Now(), Stream: true}, Msg: m})
 	n.frames[m.Type()]++
 	n.bytes += size
+	if c, ok := m.(*wire.Cells); ok {
+		n.cells += len(c.Cells)
+	}
 	if t := m.Type(); t != wire.TypeCells && t != wire.TypeBody {
 		n.meta += size
 	}
@@ -248,7 +252,7 @@ func (n *syncNet) ask(x, y int) {
 func (n *syncNet) forget() {
 	clear(n.packets)
 	clear(n.frames)
-	n.bytes, n.meta, n.turns, n.inPacket = 0, 0, 0, 0
+	n.bytes, n.meta, n.turns, n.cells, n.inPacket = 0, 0, 0, 0, 0
 	for _, x := range n.nodes {
 		x.events = nil
 	}

@@ -164,6 +164,7 @@ func (p *pair) Load(keys []string, generation int) error {
 		return err
 	}
 	_, err := p.Exchange()
+	p.now += time.Hour // what both hold is not news any more
 	return err
 }
 
