@@ -1,6 +1,9 @@
 package tree
 
-import "iter"
+import (
+	"iter"
+	"strings"
+)
 
 // Diff yields, in key order, what differs between two versions of a tree from
 // lo up to but without hi: the old and the new item of each key, the zero T
@@ -8,19 +11,78 @@ import "iter"
 // share are not visited, so the work follows the difference.
 func Diff[T Item](old, new Tree[T], lo, hi string) iter.Seq2[T, T] {
 	return func(yield func(old, new T) bool) {
-		if old.root == new.root || hi != "" && hi <= lo {
-			return
-		}
-		d := differ[T]{newCursor(old.root, lo, hi), newCursor(new.root, lo, hi)}
-		for !d.a.over || !d.b.over {
-			if x, y, found := d.next(); found && !yield(x, y) {
-				return
-			}
+		if old.root != new.root && (hi == "" || lo < hi) {
+			diffNodes(old.root, new.root, lo, hi, yield)
 		}
 	}
 }
 
-// differ walks two trees side by side.
+// diffNodes is Diff of two nodes that stand for the same range of keys. Versions that
+// are near each other have the same shape nearly everywhere: what parts the kids
+// is shared then, and so the kids stand for the same ranges too.
+func diffNodes[T Item](a, b *node[T], lo, hi string, yield func(old, new T) bool) bool {
+	switch {
+	case a == nil || b == nil:
+	case a.inner == nil && b.inner == nil:
+		return diffItems(a, b, lo, hi, yield)
+	case a.inner != nil && b.inner != nil && a.inner.parts == b.inner.parts:
+		first, last := a.cut(lo, hi)
+		for i := first; i <= last; i++ {
+			was, is, upTo := a.inner.kids[i], b.inner.kids[i], ""
+			if i == last {
+				upTo = hi
+			}
+			if was != is && !diffNodes(was, is, lo, upTo, yield) {
+				return false
+			}
+			lo = ""
+		}
+		return true
+	}
+	d := differ[T]{newCursor(a, lo, hi), newCursor(b, lo, hi)}
+	for !d.a.over || !d.b.over {
+		if x, y, found := d.next(); found && !yield(x, y) {
+			return false
+		}
+	}
+	return true
+}
+
+// diffItems is diffNodes of two leaves.
+func diffItems[T Item](a, b *node[T], lo, hi string, yield func(old, new T) bool) bool {
+	first, last := a.cut(lo, hi)
+	was := a.leaf.items[first:last]
+	first, last = b.cut(lo, hi)
+	is := b.leaf.items[first:last]
+	for {
+		for len(was) > 0 && len(is) > 0 && was[0] == is[0] {
+			was, is = was[1:], is[1:]
+		}
+		var x, y T
+		side := 0
+		switch {
+		case len(was) == 0 && len(is) == 0:
+			return true
+		case len(was) == 0:
+			side = 1
+		case len(is) == 0:
+			side = -1
+		default:
+			side = strings.Compare(was[0].Key(), is[0].Key())
+		}
+		if side <= 0 {
+			x, was = was[0], was[1:]
+		}
+		if side >= 0 {
+			y, is = is[0], is[1:]
+		}
+		if !yield(x, y) {
+			return false
+		}
+	}
+}
+
+// differ walks two trees of different shapes side by side.
 type differ[T Item] struct{ a, b *cursor[T] }
 
 // next makes one step: it passes over what is shared, opens a node that may
