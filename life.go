@@ -355,6 +355,7 @@ func (n *Node) Close() error {
 	if !n.life.turn(Closed, Starting, Running, Leaving, Failed) {
 		return nil
 	}
+	n.hub.wakeAll()
 	n.tasksMu.Lock()
 	n.closing = true
 	n.tasksMu.Unlock()

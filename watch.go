@@ -35,6 +35,13 @@ func (h *hub) add(prefix string) (s slot, remove func()) {
 	}
 }
 
+// wakeAll wakes every watcher: the node has ended.
+func (h *hub) wakeAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watchers.All(func(s slot) { poke(s) })
+}
+
 // touched wakes who watches one of the addresses.
 func (h *hub) touched(addrs []cell.Addr) {
 	if len(addrs) == 0 {
@@ -87,21 +94,29 @@ func (n *Node) feed(ctx context.Context, sel kv.Selection, of source) iter.Seq2[
 		if !t.whole(n.engine.Root()) {
 			return
 		}
+		stop := context.AfterFunc(ctx, func() { poke(woken) })
+		defer stop()
 		for {
-			select {
-			case <-n.life.ended:
-				yield(kv.Event{}, kv.ErrClosed)
+			// Of what may end the watch it is told through its own slot too: to wait
+			// for channels that all watchers share costs as much as all else here.
+			<-woken
+			if err := n.ended(ctx); err != nil {
+				yield(kv.Event{}, err)
 				return
-			case <-ctx.Done():
-				yield(kv.Event{}, kv.Ended(ctx))
-				return
-			case <-woken:
 			}
 			if !t.advance(n.engine.Root()) {
 				return
 			}
 		}
 	}
+}
+
+// ended returns why a watch has ended, if it has.
+func (n *Node) ended(ctx context.Context) error {
+	if err := n.usable(); err != nil {
+		return err
+	}
+	return kv.Ended(ctx)
 }
 
 // teller tells one watcher, Root by Root.

@@ -77,6 +77,18 @@ func (p *Prefixes[T]) Touched(key string, wake func(T)) {
 	}
 }
 
+// All calls wake for every watcher. wake must not change p.
+func (p *Prefixes[T]) All(wake func(T)) { p.root.all(wake) }
+
+func (n *prefixNode[T]) all(wake func(T)) {
+	for _, w := range n.watchers {
+		wake(w.who)
+	}
+	for _, k := range n.kids {
+		k.all(wake)
+	}
+}
+
 // kid is where the kid stands, or would, whose label begins with b.
 func (n *prefixNode[T]) kid(b byte) (int, bool) {
 	return slices.BinarySearchFunc(n.kids, b, func(k *prefixNode[T], b byte) int { return cmp.Compare(k.label[0], b) })

@@ -53,6 +53,13 @@ func TestPrefixesAgainstNaive(t *testing.T) {
 		if got != want || len(seen) != got || p.Len() != len(naive) {
 			t.Fatalf("step %d: %q woke %d (%d different), want %d; %d watchers, want %d", i, key, got, len(seen), want, p.Len(), len(naive))
 		}
+		if i%100 > 0 {
+			continue
+		}
+		all := 0
+		if p.All(func(int) { all++ }); all != len(naive) {
+			t.Fatalf("step %d: All woke %d of %d watchers", i, all, len(naive))
+		}
 	}
 	for _, h := range order {
 		p.Remove(h)
