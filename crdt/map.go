@@ -46,16 +46,15 @@ func (m *Map[V]) Get(field string) (v V, ok bool) {
 	if m.kind == nil {
 		return v, false
 	}
-	s, _ := m.at.cells.Get(m.at.prefix + field + firstPart)
-	if s == nil || !s.Visible() {
-		return v, false
-	}
-	return m.open(s)
+	return m.open(m.kind.find(m.at.cells, m.at.prefix+field+firstPart))
 }
 
-// open decodes a field, given the cell of its first part.
-func (m *Map[V]) open(s *cell.Stored) (v V, ok bool) {
-	v, err := m.kind.value(m.at.cells, s)
+// open decodes a field, if its first part is there.
+func (m *Map[V]) open(parts fieldParts) (v V, ok bool) {
+	if parts[0] == nil {
+		return v, false
+	}
+	v, err := m.kind.value(parts)
 	if err != nil {
 		m.fail(err)
 		return v, false
@@ -123,7 +122,7 @@ func (m *Map[V]) All() iter.Seq2[string, V] {
 			if _, touched := m.fresh[field]; touched {
 				continue // since All began
 			}
-			if v, ok := m.open(s); ok && !yield(field, v) {
+			if v, ok := m.open(m.kind.find(m.at.cells, string(s.Addr))); ok && !yield(field, v) {
 				return
 			}
 		}

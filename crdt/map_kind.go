@@ -60,15 +60,16 @@ func fieldOf(sub string) string { return sub[:max(len(sub)-len(firstPart), 0)] }
 
 // View is part of Merging. Fields decode when they are asked for.
 func (k *mapKind[V]) View(cells Cells, key string) (any, error) {
-	m := &Map[V]{kind: k, at: placeOf(k, cells, key)}
-	s := m.at.first(m.at.prefix)
+	at := placeOf(k, cells, key)
+	s := at.first(at.prefix)
 	for s != nil && !strings.HasSuffix(string(s.Addr), firstPart) {
-		s = m.at.first(string(s.Addr) + "\x00") // a part whose first is gone
+		s = at.first(string(s.Addr) + "\x00") // a part whose first is gone
 	}
 	if s == nil {
-		return nil, m.at.foreign()
+		return nil, at.foreign()
 	}
-	return m, check(k, s)
+	own := place{cells, string(s.Addr)[:len(at.prefix)]} // what the search was made of need not stay
+	return &Map[V]{kind: k, at: own}, check(k, s)
 }
 
 // count is the number of fields. Where fields have one part the tree knows.
@@ -92,17 +93,15 @@ type memo[V any] struct {
 	value V
 }
 
-// value decodes a field, given the cell of its first part.
-func (k *mapKind[V]) value(cells Cells, s *cell.Stored) (V, error) {
+// value decodes a field of which the first part is there.
+func (k *mapKind[V]) value(found fieldParts) (V, error) {
 	var parts [maxParts]*cell.Cell
-	if k.parted != nil {
-		for i, p := range partsOf(cells, string(s.Addr[:len(s.Addr)-1]), 1) {
-			if p != nil {
-				parts[i] = p.Cell
-			}
+	for i, p := range found {
+		if p != nil {
+			parts[i] = p.Cell
 		}
 	}
-	parts[0] = s.Cell
+	s := found[0]
 	if m, ok := s.Memo().(*memo[V]); ok && m.kind == k && m.parts == parts {
 		return m.value, nil
 	}
@@ -117,23 +116,39 @@ func (k *mapKind[V]) value(cells Cells, s *cell.Stored) (V, error) {
 	return v, err
 }
 
-// partsOf finds the visible parts of a field from a number on. They stand
+// fieldParts is the visible parts of a field, nil where there is none.
+type fieldParts [maxParts]*cell.Stored
+
+// find finds the parts of a field that its kind has, given the address of the
+// first.
+func (k *mapKind[V]) find(cells Cells, at string) (parts fieldParts) {
+	if k.parted != nil {
+		return partsOf(cells, at)
+	}
+	if s, _ := cells.Get(at); s != nil && s.Visible() {
+		parts[0] = s
+	}
+	return parts
+}
+
+// partsOf finds all parts of a field, given the address of the first. They stand
 // together, so one look finds them all, unless others have put more there than
 // there can be.
-func partsOf(cells Cells, stem string, from int) (parts [maxParts]*cell.Stored) {
+func partsOf(cells Cells, at string) (parts fieldParts) {
 	var room [maxParts + 1]*cell.Stored
-	some := cells.Take(stem+string(rune(from)), stem+string(rune(maxParts)), room[:0])
+	last := len(at) - 1
+	some := cells.TakeAlike(at, last, room[:0])
 	if len(some) == len(room) {
-		for i := from; i < maxParts; i++ {
-			if p, _ := cells.Get(stem + string(rune(i))); p != nil && p.Visible() {
+		for i := range parts {
+			if p, _ := cells.Get(at[:last] + string(rune(i))); p != nil && p.Visible() {
 				parts[i] = p
 			}
 		}
 		return parts
 	}
 	for _, p := range some {
-		if len(p.Addr) == len(stem)+1 && p.Visible() {
-			parts[p.Addr[len(stem)]] = p
+		if len(p.Addr) == len(at) && p.Addr[last] < maxParts && p.Visible() {
+			parts[p.Addr[last]] = p
 		}
 	}
 	return parts
@@ -244,7 +259,7 @@ func (p *mapPlan[V]) field(field string, e edit[V]) error {
 	if err := kv.CheckKey(field); err != nil {
 		return fmt.Errorf("field %q: %w", field, err)
 	}
-	stem := p.at.prefix + field + "\x00"
+	at := p.at.prefix + field + firstPart
 	var parts [][]byte
 	if e.how == present {
 		var err error
@@ -253,18 +268,18 @@ func (p *mapPlan[V]) field(field string, e edit[V]) error {
 		}
 	}
 	before := len(p.Edits)
-	old := partsOf(p.at.cells, stem, 0)
+	old := partsOf(p.at.cells, at)
 	if p.due(old, parts) {
-		p.parts(stem, old, parts)
+		p.parts(at, old, parts)
 	}
 	if len(p.Edits) > before {
-		p.Watched = append(p.Watched, stem)
+		p.Watched = append(p.Watched, at[:len(at)-1])
 	}
 	return nil
 }
 
 // due reports whether a field must be written.
-func (p *mapPlan[V]) due(old [maxParts]*cell.Stored, next [][]byte) bool {
+func (p *mapPlan[V]) due(old fieldParts, next [][]byte) bool {
 	for i, s := range old {
 		kept := i < len(next) && (i == 0 || next[i] != nil)
 		switch {
@@ -280,9 +295,15 @@ func (p *mapPlan[V]) due(old [maxParts]*cell.Stored, next [][]byte) bool {
 // parts plans the parts of a field that must be written. All parts of a field
 // expire together or not at all: a write with a time to live renews each, and
 // one without makes those last that would have gone.
-func (p *mapPlan[V]) parts(stem string, old [maxParts]*cell.Stored, next [][]byte) {
+func (p *mapPlan[V]) parts(first string, old fieldParts, next [][]byte) {
 	for i, s := range old {
-		at := cell.Addr(stem + string(rune(i)))
+		at := cell.Addr(first)
+		switch {
+		case s != nil:
+			at = s.Addr
+		case i > 0:
+			at = cell.Addr(first[:len(first)-1] + string(rune(i)))
+		}
 		switch {
 		case i >= len(next) || next[i] == nil && i > 0:
 			if s != nil {

@@ -1,6 +1,9 @@
 package tree
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A search in a node looks at the marks of its keys: of each the eight bytes
 // that stand behind the stem, which is what all keys of the node begin with.
@@ -180,6 +183,18 @@ func (l *leaf[T]) at(key string) (item T, ok bool) {
 		}
 	}
 	return item, false
+}
+
+// begins reports whether the key of the item at an index begins with start.
+func (l *leaf[T]) begins(i int, start string) bool {
+	if more := min(len(start)-l.stem.size, 8); more > 0 {
+		// Other bits among those that start fills: to look at the key may mean to
+		// wait for it.
+		if (l.marks[i]^mark(start[l.stem.size:]))>>(64-8*more) != 0 {
+			return false
+		}
+	}
+	return strings.HasPrefix(l.items[i].Key(), start)
 }
 
 // route returns the index of the kid that holds key, if any does. It is not

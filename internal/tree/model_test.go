@@ -133,8 +133,22 @@ func checkRange(t *testing.T, tr Tree[*thing], m model, lo, hi string) {
 			t.Fatalf("Take(%q, %q) of %d: got %d items of %d, or others", lo, hi, room, len(got), len(want))
 		}
 	}
+	checkAlike(t, tr, m, lo)
 	if got, want := tr.AggOf(lo, hi), aggregate(want); got != want {
 		t.Fatalf("AggOf(%q, %q): got %+v, want %+v", lo, hi, got, want)
+	}
+}
+
+func checkAlike(t *testing.T, tr Tree[*thing], m model, lo string) {
+	t.Helper()
+	from := m.in(lo, "")
+	for _, size := range []int{len(lo) / 3, max(len(lo)-1, 0), len(lo)} {
+		want := slices.DeleteFunc(slices.Clone(from), func(x *thing) bool { return !strings.HasPrefix(x.key, lo[:size]) })
+		for _, room := range []int{0, 1, 4, 100} {
+			if got := tr.TakeAlike(lo, size, make([]*thing, 0, room)); !slices.Equal(got, want[:min(room, len(want))]) {
+				t.Fatalf("TakeAlike(%q, %d) of %d: got %d items of %d, or others", lo, size, room, len(got), len(want))
+			}
+		}
 	}
 }
 

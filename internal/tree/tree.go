@@ -12,7 +12,10 @@
 // the time of their difference, because shared nodes are equal at sight.
 package tree
 
-import "iter"
+import (
+	"iter"
+	"strings"
+)
 
 // Item is what a tree holds: a pointer type. Neither the key nor the aggregate
 // of an item may ever change.
@@ -216,6 +219,29 @@ func (t Tree[T]) Take(lo, hi string, into []T) []T {
 		// parts the leaf from the next one, which is another place in the memory.
 		if lo = next.over.seps[next.at]; hi != "" && hi <= lo {
 			return into
+		}
+	}
+}
+
+// TakeAlike is Take of the items from the key lo on whose keys begin with the
+// first size bytes of lo. To know the end of a range takes no second key then,
+// and where it ends is mostly told by marks.
+func (t Tree[T]) TakeAlike(lo string, size int, into []T) []T {
+	if t.root == nil {
+		return into
+	}
+	start := lo[:size]
+	for {
+		l, next := t.root.seek(lo)
+		i, _ := l.find(lo, 0)
+		for ; i < len(l.items) && len(into) < cap(into) && l.begins(i, start); i++ {
+			into = append(into, l.items[i])
+		}
+		if i < len(l.items) || len(into) == cap(into) || next.over == nil {
+			return into
+		}
+		if lo = next.over.seps[next.at]; !strings.HasPrefix(lo, start) {
+			return into // as in Take; what is above lo and not so is above all that is
 		}
 	}
 }
