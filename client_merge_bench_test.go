@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -24,24 +25,38 @@ type instance struct {
 // instances splits it so.
 type instances struct{ kv.Codec }
 
-func (instances) Parts(v instance) ([][]byte, error) {
-	hot := append(binary.AppendVarint(nil, v.Beat), v.State)
+func (c instances) Parts(v instance) ([][]byte, error) {
+	hot, err := c.Hot(v)
 	cold := make([]byte, 0, 4*len(v.Tokens))
 	for _, t := range v.Tokens {
 		cold = binary.BigEndian.AppendUint32(cold, t)
 	}
-	return [][]byte{hot, cold}, nil
+	return [][]byte{hot, cold}, err
 }
 
-func (instances) Join(parts [][]byte) (v instance, err error) {
-	beat, n := binary.Varint(parts[0])
-	if n <= 0 || n+1 != len(parts[0]) || len(parts[1])%4 != 0 {
-		return v, fmt.Errorf("an instance of %d and %d bytes", len(parts[0]), len(parts[1]))
+func (c instances) Join(parts [][]byte) (v instance, err error) {
+	if len(parts[1])%4 != 0 {
+		return v, fmt.Errorf("tokens of %d bytes", len(parts[1]))
 	}
-	v = instance{Beat: beat, State: parts[0][n], Tokens: make([]uint32, 0, len(parts[1])/4)}
+	v.Tokens = make([]uint32, 0, len(parts[1])/4)
 	for b := parts[1]; len(b) > 0; b = b[4:] {
 		v.Tokens = append(v.Tokens, binary.BigEndian.Uint32(b))
 	}
+	return c.WithHot(v, parts[0])
+}
+
+func (instances) Hot(v instance) ([]byte, error) {
+	return append(binary.AppendVarint(make([]byte, 0, 8), v.Beat), v.State), nil
+}
+
+func (instances) SameCold(a, b instance) bool { return slices.Equal(a.Tokens, b.Tokens) }
+
+func (instances) WithHot(v instance, hot []byte) (instance, error) {
+	beat, n := binary.Varint(hot)
+	if n <= 0 || n+1 != len(hot) {
+		return v, fmt.Errorf("a heartbeat of %d bytes", len(hot))
+	}
+	v.Beat, v.State = beat, hot[n]
 	return v, nil
 }
 

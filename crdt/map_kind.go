@@ -2,7 +2,6 @@ package crdt
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,6 +30,27 @@ type Parted[V any] interface {
 	Join(parts [][]byte) (V, error)
 }
 
+// HotParted is a Parted codec that takes the first part by itself, too. Then a
+// write that changes no other part encodes no other, and reading what it wrote
+// decodes no other: a heartbeat costs what it changes.
+//
+// It goes by the values themselves, so that whoever writes into what is shared
+// may find his change neither stored nor gone.
+type HotParted[V any] interface {
+	Parted[V]
+
+	// Hot is the first of the parts of a value.
+	Hot(v V) ([]byte, error)
+
+	// SameCold reports that two values have the same parts but for the first.
+	// Where that would take long to find out, false will do.
+	SameCold(a, b V) bool
+
+	// WithHot is what Join makes of a first part and the other parts of v, which
+	// stays as it is.
+	WithHot(v V, hot []byte) (V, error)
+}
+
 // MapOf is the kind of Maps of values of type V, as the codec encodes one of
 // them; a codec that is Parted splits each into cells of its own. Writes of
 // different fields never meet, and of two writes of a field the newer wins, part
@@ -39,15 +59,18 @@ func MapOf[V any](codec kv.Codec) Merging {
 	if codec == nil {
 		panic("crdt: nil codec")
 	}
-	k := &mapKind[V]{id: "map." + codec.CodecID(), codec: codec}
+	k := &mapKind[V]{id: "map." + codec.CodecID(), name: "codec " + codec.CodecID(), codec: codec}
 	k.parted, _ = codec.(Parted[V])
+	k.hot, _ = codec.(HotParted[V])
 	return k
 }
 
 type mapKind[V any] struct {
 	id     string
+	name   string // of the codec, in errors
 	codec  kv.Codec
-	parted Parted[V] // nil: a value is one part
+	parted Parted[V]    // nil: a value is one part
+	hot    HotParted[V] // nil: its parts come all together
 }
 
 func (k *mapKind[V]) ID() string      { return k.id }
@@ -84,124 +107,6 @@ func (k *mapKind[V]) count(at place) int {
 		}
 	}
 	return n
-}
-
-// memo is the decoded value of a field, left at the cell of its first part.
-type memo[V any] struct {
-	kind  *mapKind[V]
-	parts [maxParts]*cell.Cell
-	value V
-}
-
-// value decodes a field of which the first part is there.
-func (k *mapKind[V]) value(found fieldParts) (V, error) {
-	var parts [maxParts]*cell.Cell
-	for i, p := range found {
-		if p != nil {
-			parts[i] = p.Cell
-		}
-	}
-	s := found[0]
-	if m, ok := s.Memo().(*memo[V]); ok && m.kind == k && m.parts == parts {
-		return m.value, nil
-	}
-	if err := check(k, s); err != nil {
-		var none V
-		return none, err
-	}
-	v, err := k.join(parts)
-	if err == nil {
-		s.SetMemo(&memo[V]{kind: k, parts: parts, value: v})
-	}
-	return v, err
-}
-
-// fieldParts is the visible parts of a field, nil where there is none.
-type fieldParts [maxParts]*cell.Stored
-
-// find finds the parts of a field that its kind has, given the address of the
-// first.
-func (k *mapKind[V]) find(cells Cells, at string) (parts fieldParts) {
-	if k.parted != nil {
-		return partsOf(cells, at)
-	}
-	if s, _ := cells.Get(at); s != nil && s.Visible() {
-		parts[0] = s
-	}
-	return parts
-}
-
-// partsOf finds all parts of a field, given the address of the first. They stand
-// together, so one look finds them all, unless others have put more there than
-// there can be.
-func partsOf(cells Cells, at string) (parts fieldParts) {
-	var room [maxParts + 1]*cell.Stored
-	last := len(at) - 1
-	some := cells.TakeAlike(at, last, room[:0])
-	if len(some) == len(room) {
-		for i := range parts {
-			if p, _ := cells.Get(at[:last] + string(rune(i))); p != nil && p.Visible() {
-				parts[i] = p
-			}
-		}
-		return parts
-	}
-	for _, p := range some {
-		if len(p.Addr) == len(at) && p.Addr[last] < maxParts && p.Visible() {
-			parts[p.Addr[last]] = p
-		}
-	}
-	return parts
-}
-
-func (k *mapKind[V]) join(parts [maxParts]*cell.Cell) (v V, err error) {
-	if k.parted == nil {
-		return k.decode(parts[0].Body)
-	}
-	bodies := make([][]byte, maxParts)
-	for i, p := range parts {
-		if p != nil {
-			bodies[i] = p.Body[:len(p.Body):len(p.Body)]
-		}
-	}
-	err = guarded(kv.ErrDecode, "codec "+k.codec.CodecID(), func() (err error) {
-		if v, err = k.parted.Join(bodies); err != nil {
-			return fmt.Errorf("%w: %w", kv.ErrDecode, err)
-		}
-		return nil
-	})
-	return v, err
-}
-
-// decode decodes the whole value of a field.
-func (k *mapKind[V]) decode(b []byte) (v V, err error) {
-	got, err := kv.DecodeWith(k.codec, b)
-	if err != nil {
-		return v, err
-	}
-	v, ok := got.(V)
-	if !ok {
-		return v, fmt.Errorf("%w: codec %s decodes to a %T, not a %T", kv.ErrDecode, k.codec.CodecID(), got, v)
-	}
-	return v, nil
-}
-
-// parts encodes the value of a field.
-func (k *mapKind[V]) parts(v V) (parts [][]byte, err error) {
-	if k.parted == nil {
-		b, err := kv.EncodeWith(k.codec, v)
-		return [][]byte{b}, err
-	}
-	err = guarded(kv.ErrType, "codec "+k.codec.CodecID(), func() (err error) {
-		if parts, err = k.parted.Parts(v); err != nil && !errors.Is(err, kv.ErrType) {
-			err = fmt.Errorf("%w: %w", kv.ErrType, err)
-		}
-		return err
-	})
-	if err == nil && (len(parts) == 0 || len(parts) > maxParts) {
-		err = fmt.Errorf("%w: codec %s makes %d parts, not 1 to %d", kv.ErrType, k.codec.CodecID(), len(parts), maxParts)
-	}
-	return parts, err
 }
 
 // Plan is part of Merging. A Map that was not made from what was read replaces
@@ -260,15 +165,15 @@ func (p *mapPlan[V]) field(field string, e edit[V]) error {
 		return fmt.Errorf("field %q: %w", field, err)
 	}
 	at := p.at.prefix + field + firstPart
+	old := partsOf(p.at.cells, at)
 	var parts [][]byte
 	if e.how == present {
 		var err error
-		if parts, err = p.k.parts(e.value); err != nil {
+		if parts, err = p.k.partsOver(old, e.value); err != nil {
 			return fmt.Errorf("field %q: %w", field, err)
 		}
 	}
 	before := len(p.Edits)
-	old := partsOf(p.at.cells, at)
 	if p.due(old, parts) {
 		p.parts(at, old, parts)
 	}

@@ -35,9 +35,24 @@ func (parted) Join(parts [][]byte) (v part, err error) {
 	return v, json.Unmarshal(parts[0], &v.Hot)
 }
 
+// hotParted is parted, and takes the first part by itself.
+type hotParted struct{ parted }
+
+func (hotParted) Hot(v part) ([]byte, error) { return json.Marshal(v.Hot) }
+
+func (hotParted) SameCold(a, b part) bool { return a.Cold == b.Cold }
+
+func (hotParted) WithHot(v part, hot []byte) (part, error) {
+	err := json.Unmarshal(hot, &v.Hot)
+	return v, err
+}
+
+var _ crdt.HotParted[part] = hotParted{}
+
 var (
 	texts  = crdt.MapOf[string](kv.String)
 	pairs  = crdt.MapOf[part](parted{kv.JSON[part]("part")})
+	beats  = crdt.MapOf[part](hotParted{parted{kv.JSON[part]("beat")}})
 	labels = crdt.SetOf[string](kv.String)
 	ids    = crdt.SetOf[int](kv.JSON[int]("int"))
 )
@@ -122,6 +137,7 @@ func TestLaws(t *testing.T) {
 	}{
 		{texts, genTexts},
 		{pairs, genPairs},
+		{beats, genPairs},
 		{labels, genLabels},
 		{ids, genIDs},
 		{crdt.Counters(), genCounter},

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/starlingkv/starling/crdt"
 	"github.com/starlingkv/starling/lab/dskit/bench"
@@ -15,7 +16,7 @@ import (
 // cold one.
 type instances struct{}
 
-var _ crdt.Parted[bench.Instance] = instances{}
+var _ crdt.HotParted[bench.Instance] = instances{}
 
 var errRow = errors.New("not an instance")
 
@@ -38,24 +39,21 @@ func (c instances) Decode(b []byte) (any, error) {
 }
 
 // Parts is part of crdt.Parted.
-func (instances) Parts(in bench.Instance) ([][]byte, error) {
+func (c instances) Parts(in bench.Instance) ([][]byte, error) {
 	cold := make([]byte, 0, len(in.Addr)+len(in.Zone)+2+4*len(in.Tokens))
 	cold = append(append(append(append(cold, in.Addr...), '\n'), in.Zone...), '\n')
 	for _, t := range in.Tokens {
 		cold = binary.BigEndian.AppendUint32(cold, t)
 	}
-	return [][]byte{binary.BigEndian.AppendUint64(nil, uint64(in.Seen)), cold}, nil
+	hot, err := c.Hot(in)
+	return [][]byte{hot, cold}, err
 }
 
 // Join is part of crdt.Parted. An instance whose cold part has not come has only
 // its heartbeat.
-func (instances) Join(parts [][]byte) (in bench.Instance, err error) {
-	if len(parts[0]) != 8 {
-		return in, errRow
-	}
-	in.Seen = int64(binary.BigEndian.Uint64(parts[0]))
+func (c instances) Join(parts [][]byte) (in bench.Instance, err error) {
 	if parts[1] == nil {
-		return in, nil
+		return c.WithHot(in, parts[0])
 	}
 	addr, rest, ok := bytes.Cut(parts[1], []byte{'\n'})
 	zone, toks, ok2 := bytes.Cut(rest, []byte{'\n'})
@@ -66,6 +64,25 @@ func (instances) Join(parts [][]byte) (in bench.Instance, err error) {
 	for i := range in.Tokens {
 		in.Tokens[i] = binary.BigEndian.Uint32(toks[4*i:])
 	}
+	return c.WithHot(in, parts[0])
+}
+
+// Hot is part of crdt.HotParted.
+func (instances) Hot(in bench.Instance) ([]byte, error) {
+	return binary.BigEndian.AppendUint64(nil, uint64(in.Seen)), nil
+}
+
+// SameCold is part of crdt.HotParted.
+func (instances) SameCold(a, b bench.Instance) bool {
+	return a.Addr == b.Addr && a.Zone == b.Zone && slices.Equal(a.Tokens, b.Tokens)
+}
+
+// WithHot is part of crdt.HotParted.
+func (instances) WithHot(in bench.Instance, hot []byte) (bench.Instance, error) {
+	if len(hot) != 8 {
+		return in, errRow
+	}
+	in.Seen = int64(binary.BigEndian.Uint64(hot))
 	return in, nil
 }
 
