@@ -2,8 +2,6 @@ package crdt
 
 import (
 	"iter"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/starlingkv/starling/internal/cell"
@@ -19,28 +17,14 @@ import (
 type Map[V any] struct {
 	kind  *mapKind[V] // nil: it was made, not read
 	at    place
-	fresh map[string]edit[V] // what differs from the view
+	fresh *edits[V] // what differs from the view
 	err   error
 }
-
-// edit is what has become of one field or element.
-type edit[V any] struct {
-	value V
-	how   fate
-}
-
-// fate is whether something is there.
-type fate uint8
-
-const (
-	present fate = iota
-	gone
-)
 
 // Get returns the value of a field and whether there is one. A field that does
 // not decode is not there; Err tells.
 func (m *Map[V]) Get(field string) (v V, ok bool) {
-	if e, touched := m.fresh[field]; touched {
+	if e, touched := m.fresh.of(field); touched {
 		return e.value, e.how == present
 	}
 	if m.kind == nil {
@@ -70,10 +54,7 @@ func (m *Map[V]) Set(field string, v V) { m.touch(field, edit[V]{value: v}) }
 func (m *Map[V]) Delete(field string) { m.touch(field, edit[V]{how: gone}) }
 
 func (m *Map[V]) touch(field string, e edit[V]) {
-	if m.fresh == nil {
-		m.fresh = make(map[string]edit[V])
-	}
-	m.fresh[field] = e
+	m.fresh = m.fresh.with(field, e)
 }
 
 // Len is the number of fields. It visits them, unless the codec has no parts.
@@ -82,7 +63,7 @@ func (m *Map[V]) Len() int {
 	if m.kind != nil {
 		n = m.kind.count(m.at)
 	}
-	for field, e := range m.fresh {
+	for field, e := range m.fresh.all() {
 		switch was := m.reads(field); {
 		case was && e.how == gone:
 			n--
@@ -107,7 +88,7 @@ func (m *Map[V]) reads(field string) bool {
 // tells.
 func (m *Map[V]) All() iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
-		own := slices.Sorted(maps.Keys(m.fresh))
+		own := m.fresh.fields()
 		for s := range m.viewed() {
 			field := fieldOf(m.at.sub(s))
 			for len(own) > 0 && own[0] < field {
@@ -119,7 +100,7 @@ func (m *Map[V]) All() iter.Seq2[string, V] {
 			if len(own) > 0 && own[0] == field {
 				continue
 			}
-			if _, touched := m.fresh[field]; touched {
+			if _, touched := m.fresh.of(field); touched {
 				continue // since All began
 			}
 			if v, ok := m.open(m.kind.find(m.at.cells, string(s.Addr))); ok && !yield(field, v) {
@@ -135,7 +116,7 @@ func (m *Map[V]) All() iter.Seq2[string, V] {
 }
 
 func (m *Map[V]) tell(field string, yield func(string, V) bool) bool {
-	e := m.fresh[field]
+	e, _ := m.fresh.of(field)
 	return e.how == gone || yield(field, e.value)
 }
 
@@ -156,7 +137,7 @@ func (m *Map[V]) viewed() iter.Seq[*cell.Stored] {
 // Clone returns a copy that goes its own way.
 func (m *Map[V]) Clone() *Map[V] {
 	c := *m
-	c.fresh = maps.Clone(m.fresh)
+	c.fresh = m.fresh.clone()
 	return &c
 }
 
@@ -171,4 +152,4 @@ func (m *Map[V]) fail(err error) {
 }
 
 // untouched reports that nothing was set or deleted.
-func (m *Map[V]) untouched() bool { return len(m.fresh) == 0 }
+func (m *Map[V]) untouched() bool { return m.fresh == nil }

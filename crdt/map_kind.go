@@ -3,8 +3,6 @@ package crdt
 import (
 	"bytes"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/starlingkv/starling/internal/cell"
@@ -124,14 +122,9 @@ func (k *mapKind[V]) Plan(in Intent) (Plan, error) {
 	if err := out.Err(); err != nil {
 		return Plan{}, err
 	}
-	if len(changes) == 1 { // a heartbeat
-		for field, e := range changes {
-			err := p.field(field, e) // it makes the Plan: a return may look at that first
-			return p.Plan, err
-		}
-	}
-	for _, field := range slices.Sorted(maps.Keys(changes)) {
-		if err := p.field(field, changes[field]); err != nil {
+	for _, field := range changes.fields() {
+		e, _ := changes.of(field)
+		if err := p.field(field, e); err != nil {
 			return Plan{}, err
 		}
 	}
@@ -147,14 +140,13 @@ type mapPlan[V any] struct {
 }
 
 // replacing is what makes a Map of the present cells.
-func (p *mapPlan[V]) replacing(out *Map[V]) map[string]edit[V] {
-	changes := make(map[string]edit[V])
+func (p *mapPlan[V]) replacing(out *Map[V]) (changes *edits[V]) {
 	old := Map[V]{kind: p.k, at: p.at}
 	for s := range old.viewed() {
-		changes[fieldOf(p.at.sub(s))] = edit[V]{how: gone}
+		changes = changes.with(fieldOf(p.at.sub(s)), edit[V]{how: gone})
 	}
 	for field, v := range out.All() {
-		changes[field] = edit[V]{value: v}
+		changes = changes.with(field, edit[V]{value: v})
 	}
 	return changes
 }
