@@ -119,6 +119,22 @@ func BenchmarkDiffOfOne(b *testing.B) {
 	}
 }
 
+// TestDiffAllocatesNothing where both trees have one shape.
+func TestDiffAllocatesNothing(t *testing.T) {
+	tr, items := scattered(2_000)
+	e := tr.Edit()
+	e.Put(&plain{items[0].key, 1})
+	next, lo, hi, n := e.Tree(), items[0].key, items[0].key+"\x00", 0
+	got := testing.AllocsPerRun(100, func() {
+		for range Diff(tr, next, lo, hi) {
+			n++
+		}
+	})
+	if got > 0 || n != 101 {
+		t.Errorf("a difference of one allocates %v times, and was found %d times of 101", got, n)
+	}
+}
+
 func BenchmarkAggOf(b *testing.B) {
 	tr, items := benchTree()
 	b.ReportAllocs()
