@@ -27,15 +27,21 @@ func diffNodes[T Item](a, b *node[T], lo, hi string, yield func(old, new T) bool
 		return diffItems(a, b, lo, hi, yield)
 	case a.inner != nil && b.inner != nil && a.inner.parts == b.inner.parts:
 		first, last := a.cut(lo, hi)
-		for i := first; i <= last; i++ {
-			was, is, upTo := a.inner.kids[i], b.inner.kids[i], ""
-			if i == last {
+		kids := b.inner.kids[first : last+1]
+		for i, was := range a.inner.kids[first : last+1] {
+			if was == kids[i] {
+				continue
+			}
+			from, upTo := "", ""
+			if i == 0 {
+				from = lo
+			}
+			if i == last-first {
 				upTo = hi
 			}
-			if was != is && !diffNodes(was, is, lo, upTo, yield) {
+			if !diffNodes(was, kids[i], from, upTo, yield) {
 				return false
 			}
-			lo = ""
 		}
 		return true
 	}
@@ -55,9 +61,11 @@ func diffItems[T Item](a, b *node[T], lo, hi string, yield func(old, new T) bool
 	first, last = b.cut(lo, hi)
 	is := b.leaf.items[first:last]
 	for {
-		for len(was) > 0 && len(is) > 0 && was[0] == is[0] {
-			was, is = was[1:], is[1:]
+		same := 0
+		for same < min(len(was), len(is)) && was[same] == is[same] {
+			same++
 		}
+		was, is = was[same:], is[same:]
 		var x, y T
 		side := 0
 		switch {
