@@ -55,7 +55,7 @@ scale: need-go ## clusters of 100 to 10,000 members in virtual time, about 10 mi
 	bin/starling-scale sim --nodes 100,300,1000,3000,10000 --loss 0,0.05,0.25 --dead 0,0.05 --rate 4 --warm 6s --for 6s --plot docs/scale.svg --document docs/scale.md
 
 planted: need-go ## how soon the simulator finds each planted bug: the figures of docs/planted.md
-	@for bug in P1 P2 P3 P4 P5 P6 P7 P8 P9 P11 P12 P13 P14 P16; do \
+	@for bug in P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 P12 P13 P14 P15 P16; do \
 		printf '%s: ' $$bug; \
 		go run ./cmd/starling sim --plant $$bug --seeds 2000 2>/dev/null | grep -a -m1 -A1 '^seed ' | tr '\n' ' ' || exit 1; echo; \
 	done

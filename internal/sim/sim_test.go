@@ -3,8 +3,10 @@ package sim
 import (
 	"bufio"
 	"context"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -119,6 +121,21 @@ func TestPlantedBugsAreFound(t *testing.T) {
 	}
 	if found != len(plants) {
 		t.Errorf("docs/planted.md says of %d planted bugs when they are found, there are %d", found, len(plants))
+	}
+}
+
+// TestMakePlantedTriesEachBug reads the list of the target: a bug that is not on it is never looked for again.
+func TestMakePlantedTriesEachBug(t *testing.T) {
+	text, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "for bug in ")
+	list, _, _ = strings.Cut(list, ";")
+	listed := strings.Fields(list)
+	slices.Sort(listed)
+	if want := slices.Sorted(maps.Keys(plants)); !slices.Equal(listed, want) {
+		t.Errorf("make planted tries %q, want %q", listed, want)
 	}
 }
 
