@@ -20,19 +20,19 @@ type budget struct{ modules, packages int }
 var budgets = map[string]budget{
 	".":             {modules: 20, packages: 40},
 	"crdt":          {modules: 0, packages: 6},
-	"crdt/crdttest": {modules: 0, packages: 8},
+	"crdt/crdttest": {modules: 0, packages: 9},
 	"elect":         {modules: 0, packages: 2},
 	"kv":            {modules: 0, packages: 2},
 	"kv/consulkv":   {modules: 18, packages: 24},
 	"kv/etcdkv":     {modules: 18, packages: 170},
-	"kv/httpkv":     {modules: 0, packages: 2},
+	"kv/httpkv":     {modules: 0, packages: 3},
 	"kv/kvtest":     {modules: 0, packages: 4},
 	"kv/memkv":      {modules: 0, packages: 4},
 	"kv/natskv":     {modules: 6, packages: 24},
 	"kv/mirrorkv":   {modules: 0, packages: 2},
 	"kv/routekv":    {modules: 0, packages: 2},
 	"prom":          {modules: 10, packages: 60},
-	"web":           {modules: 0, packages: 7},
+	"web":           {modules: 0, packages: 8},
 }
 
 func TestBudget(t *testing.T) {

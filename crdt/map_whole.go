@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/starlingkv/starling/internal/embed"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -32,10 +33,10 @@ func (c mapCodec[V]) Encode(v any) ([]byte, error) {
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
-		if b, err = appendName(b, field); err != nil {
+		if b, err = embed.AppendName(b, field); err != nil {
 			return nil, err
 		}
-		b = appendEmbedded(append(b, ':'), body)
+		b = embed.Append(append(b, ':'), body)
 	}
 	if err := m.Err(); err != nil {
 		return nil, err
@@ -57,7 +58,7 @@ func (c mapCodec[V]) Decode(b []byte) (any, error) {
 		if err := kv.CheckKey(field); err != nil {
 			return nil, fmt.Errorf("field %q: %w", field, err)
 		}
-		body, err := unembed(raw)
+		body, err := embed.Open(raw)
 		if err != nil {
 			return nil, fmt.Errorf("field %q: %w", field, err)
 		}

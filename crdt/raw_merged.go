@@ -2,18 +2,23 @@ package crdt
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/starlingkv/starling/internal/embed"
 	"github.com/starlingkv/starling/kv"
 )
 
-// rawMerged is a value of a MergeableOf whose type is not known: its pieces. It
-// can be looked at and not written, since nobody here knows how it merges.
-type rawMerged struct{ pieces map[string]Piece }
+// rawMerged is a value of a MergeableOf whose type is not known: its pieces, or
+// what its codec wrote. It can be looked at, and kept whole by a store that knows
+// nothing of cells; a node does not write it, since nobody here knows how it
+// merges.
+type rawMerged struct {
+	pieces map[string]Piece
+	whole  []byte
+}
 
 // errReadOnly is why.
 var errReadOnly = fmt.Errorf("%w: how these values merge is only known to the programs that write them", kv.ErrUnsupported)
@@ -28,7 +33,7 @@ func (m *rawMerged) MergeContent() []string { return slices.Sorted(maps.Keys(m.p
 func (m *rawMerged) RemoveTombstones(time.Time) (total, removed int) { return 0, 0 }
 
 // Clone is part of Mergeable.
-func (m *rawMerged) Clone() *rawMerged { return &rawMerged{maps.Clone(m.pieces)} }
+func (m *rawMerged) Clone() *rawMerged { return &rawMerged{maps.Clone(m.pieces), m.whole} }
 
 // rawShape only joins.
 type rawShape struct{}
@@ -38,11 +43,11 @@ func (rawShape) Split(*rawMerged) (map[string]Piece, error) { return nil, errRea
 
 // Join is part of Shape.
 func (rawShape) Join(pieces map[string]Piece) (*rawMerged, error) {
-	return &rawMerged{maps.Clone(pieces)}, nil
+	return &rawMerged{pieces: maps.Clone(pieces)}, nil
 }
 
 // rawMergedCodec writes the pieces as an object by name, each with its hot part
-// and its cold one, if it has one.
+// and its cold one, if it has one, and a whole value as it is.
 type rawMergedCodec struct{ id string }
 
 // CodecID is part of kv.Codec.
@@ -54,6 +59,9 @@ func (c rawMergedCodec) Encode(v any) ([]byte, error) {
 	if !ok {
 		return nil, errReadOnly
 	}
+	if m.whole != nil {
+		return m.whole, nil
+	}
 	var b bytes.Buffer
 	b.WriteByte('{')
 	for i, name := range m.MergeContent() {
@@ -61,7 +69,7 @@ func (c rawMergedCodec) Encode(v any) ([]byte, error) {
 			b.WriteByte(',')
 		}
 		p := m.pieces[name]
-		quoted, err := appendName(nil, name)
+		quoted, err := embed.AppendName(nil, name)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +79,7 @@ func (c rawMergedCodec) Encode(v any) ([]byte, error) {
 		if p.Cold != nil {
 			parts = append(parts, p.Cold)
 		}
-		b.Write(appendEmbedded(nil, parts.JSON()))
+		b.Write(embed.Append(nil, parts.JSON()))
 	}
 	b.WriteByte('}')
 	return b.Bytes(), nil
@@ -79,8 +87,5 @@ func (c rawMergedCodec) Encode(v any) ([]byte, error) {
 
 // Decode is part of kv.Codec.
 func (c rawMergedCodec) Decode(b []byte) (any, error) {
-	if !json.Valid(b) {
-		return nil, fmt.Errorf("codec %s: no JSON", c.id)
-	}
-	return nil, errReadOnly
+	return &rawMerged{whole: append([]byte{}, b...)}, nil
 }

@@ -116,14 +116,21 @@ func TestAHiddenPartIsNotThere(t *testing.T) {
 	}
 }
 
-// TestRawMergedIsReadOnly reads a value with a merge of its own, and does not write one.
+// TestRawMergedIsReadOnly keeps what a codec wrote of a value with a merge of its own as it is, and writes it into no cells.
 func TestRawMergedIsReadOnly(t *testing.T) {
 	raw, _ := crdt.RawKind("merge.beats")
-	if _, err := raw.Codec().Decode([]byte(`{}`)); !errors.Is(err, kv.ErrUnsupported) {
-		t.Errorf("Decode: %v, want ErrUnsupported", err)
+	v, err := raw.Codec().Decode([]byte("\xff whole"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := raw.Codec().Encode(v); err != nil || string(b) != "\xff whole" {
+		t.Errorf("what was read is written as %q, %v", b, err)
+	}
+	if _, err := raw.Plan(crdt.Intent{Key: "k", Out: v}); !errors.Is(err, kv.ErrUnsupported) {
+		t.Errorf("Plan: %v, want ErrUnsupported", err)
 	}
 	if _, err := raw.Plan(crdt.Intent{Key: "k", Out: "x"}); !errors.Is(err, kv.ErrType) {
-		t.Errorf("Plan: %v, want ErrType", err)
+		t.Errorf("Plan of what is none: %v, want ErrType", err)
 	}
 }
 

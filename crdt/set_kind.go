@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/starlingkv/starling/internal/cell"
+	"github.com/starlingkv/starling/internal/embed"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -191,7 +192,7 @@ func (c setCodec[E]) Encode(v any) ([]byte, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendEmbedded(b, []byte(name))
+		b = embed.Append(b, []byte(name))
 	}
 	return append(b, ']'), nil
 }
@@ -207,7 +208,7 @@ func (c setCodec[E]) Decode(b []byte) (any, error) {
 	}
 	s := &Set[E]{}
 	for _, raw := range elements {
-		name, err := unembed(raw)
+		name, err := embed.Open(raw)
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,11 +75,10 @@ func (s *server) load(ctx context.Context, key string, query url.Values) (kv.Ent
 
 // ordinary is the media type that the server gives to values whose writer named none, or this.
 func ordinary(codec string) string {
-	merges := slices.ContainsFunc([]string{"map.", "set.", "merge."}, func(kind string) bool { return strings.HasPrefix(codec, kind) && codec != kind })
 	switch {
 	case codec == kv.String.CodecID():
 		return "text/plain; charset=utf-8"
-	case merges, codec == "counter", codec == "max":
+	case merges(codec):
 		return "application/json"
 	}
 	return "application/octet-stream"

@@ -64,12 +64,12 @@ func New(base string, codec kv.Codec, opts ...Option) (*Client, error) {
 	}
 	s := &server{base: strings.TrimSuffix(base, "/"), http: o.http, log: o.log}
 	s.life, s.end = context.WithCancelCause(context.Background())
-	return &Client{Base: kv.NewBase(s, codec, o.log), server: s, log: o.log}, nil
+	return &Client{Base: kv.NewBase(stored{s}, codec, o.log), server: s, log: o.log}, nil
 }
 
 // With returns a client of the same server that speaks another codec and counts for itself.
 func (c *Client) With(codec kv.Codec) *Client {
-	return &Client{Base: kv.NewBase(c.server, codec, c.log), server: c.server, log: c.log}
+	return &Client{Base: kv.NewBase(stored{c.server}, codec, c.log), server: c.server, log: c.log}
 }
 
 // Capabilities are those of the server's store. The first call asks the server; while that does not answer, nothing is
@@ -92,8 +92,8 @@ func (c *Client) Call(ctx context.Context, method, path string, v any) error {
 	return c.server.json(ctx, method, path, v)
 }
 
-// Backend is the server's store below the codecs, for tools that take values of every kind as bytes. Its errors name no
-// operation and no key.
+// Backend is the server's store below the codecs, for tools that take values of every kind as bytes, those that merge for
+// people to read. Its errors name no operation and no key.
 func (c *Client) Backend() kv.Backend { return c.server }
 
 // Field is the server's store with a field in the place of each value: of a Map by its name, of a Set an element. The

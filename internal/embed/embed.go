@@ -1,4 +1,11 @@
-package crdt
+// Package embed is how whole values that merge stand in JSON, so that people and
+// tools can read them.
+//
+// A Map is an object, a Set an array. What the codec made of a field or an element
+// stands in it as it is if that is JSON, else as {"$base64": "..."}. Reading
+// gives back the same bytes, whatever they were. What is shown to people has
+// {"$text": "..."} in the place of base64 that is text.
+package embed
 
 import (
 	"bytes"
@@ -7,11 +14,6 @@ import (
 	"fmt"
 )
 
-// Whole values are written as JSON, so that people and tools can read them: a
-// Map is an object, a Set an array. What the codec made of a field or an element
-// stands in it as it is if that is JSON, else as {"$base64": "..."}. Reading
-// gives back the same bytes, whatever they were.
-
 // wrapped is how bytes are written that are not JSON, or look like this.
 type wrapped struct {
 	Base64 *string `json:"$base64"`
@@ -19,8 +21,8 @@ type wrapped struct {
 
 const wrappedMark = `$base64`
 
-// appendEmbedded appends what a codec made.
-func appendEmbedded(b, body []byte) []byte {
+// Append appends what a codec made of a field or an element.
+func Append(b, body []byte) []byte {
 	if json.Valid(body) && len(bytes.TrimSpace(body)) == len(body) && !bytes.Contains(body, []byte(wrappedMark)) {
 		return append(b, body...)
 	}
@@ -29,8 +31,8 @@ func appendEmbedded(b, body []byte) []byte {
 	return append(b, `"}`...)
 }
 
-// unembed is the bytes that appendEmbedded was given.
-func unembed(raw json.RawMessage) ([]byte, error) {
+// Open is the bytes that Append was given.
+func Open(raw json.RawMessage) ([]byte, error) {
 	if !bytes.Contains(raw, []byte(wrappedMark)) {
 		return raw, nil
 	}
@@ -47,8 +49,8 @@ func unembed(raw json.RawMessage) ([]byte, error) {
 	return body, nil
 }
 
-// appendName appends the name of a field as a JSON string.
-func appendName(b []byte, name string) ([]byte, error) {
+// AppendName appends the name of a field as a JSON string.
+func AppendName(b []byte, name string) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
