@@ -8,6 +8,7 @@ import (
 
 	"github.com/starlingkv/starling"
 	"github.com/starlingkv/starling/crdt"
+	"github.com/starlingkv/starling/crdt/crdttest"
 	"github.com/starlingkv/starling/kv"
 	"github.com/starlingkv/starling/kv/memkv"
 )
@@ -58,6 +59,12 @@ func same[S any](t *testing.T, n *starling.Node, kind crdt.Kind, change func(*ra
 	if got[0] != got[1] {
 		t.Errorf("%s: a node holds %s, a store of whole values %s", key, got[0], got[1])
 	}
+}
+
+// TestKindsOnNodes holds a node to what every kind promises of a store, cell by cell.
+func TestKindsOnNodes(t *testing.T) {
+	n := open(t, starling.Options{Name: "a"})
+	crdttest.Usable(t, func(_ testing.TB, kind crdt.Kind) kv.Client { return n.Client(kind) })
 }
 
 func ExampleNode_Client_map() {
