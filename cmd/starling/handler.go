@@ -14,13 +14,13 @@ import (
 const handlerGrace = time.Second
 
 // handle runs the command of watch --exec for one change, and waits for it.
-func (p *program) handle(ctx context.Context, command string, ev kv.Event) error {
+func (p *program) handle(ctx context.Context, command string, ev change) error {
 	if ev.Kind != kv.Put && ev.Kind != kv.Delete {
 		return nil
 	}
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Env = append(cmd.Environ(),
-		"STARLING_WATCH_EVENT="+ev.Kind.String(), "STARLING_WATCH_KEY="+ev.Key,
+		"STARLING_WATCH_EVENT="+ev.Kind.String(), "STARLING_WATCH_KEY="+ev.Key, "STARLING_WATCH_FIELD="+ev.field,
 		"STARLING_WATCH_VERSION="+ev.Version, "STARLING_WATCH_CODEC="+ev.Codec,
 	)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(rawOf(ev.Entry)), p.out, p.err

@@ -170,6 +170,16 @@ func TestFieldVerbs(t *testing.T) {
 		{line: "get flags --field=", code: exitUsage},
 		{line: "get hits --field a", code: exitError},
 
+		{line: "watch flags --field a --once -o raw", out: `{"on":true}` + "\n"},
+		{line: "watch flags --field a --once -o table", out: "put     flags a  {\"on\":true}\n"},
+		{line: "watch zones --field b --once -o raw", out: "b\n"},
+		{line: "watch flags --field a --once --exec cat", out: `{"on":true}`},
+		{line: "watch flags --field a --once --exec env|grep -a ^STARLING_WATCH_FIELD", out: "STARLING_WATCH_FIELD=a\n"},
+		{line: "watch flags --once --exec env|grep -a ^STARLING_WATCH_FIELD", out: "STARLING_WATCH_FIELD=\n"},
+		{line: "watch flags --field=", code: exitUsage},
+		{line: "watch --prefix f --field a", code: exitUsage},
+		{line: "watch hits --field a --once", code: exitError},
+
 		{line: `put flags {"on":true} --field b`, out: "V\n", then: map[string]toggle{"a": {true}, "b": {true}}},
 		{line: `put flags {"on":true} --field new -o jsonl`, out: `{"key":"flags","field":"new","version":"V"}` + "\n", then: map[string]toggle{"a": {true}, "b": {}, "new": {true}}},
 		{line: `create flags {} --field a`, code: exitConflict, then: map[string]toggle{"a": {true}, "b": {}}},
@@ -189,7 +199,7 @@ func TestFieldVerbs(t *testing.T) {
 		{line: "del --prefix f --yes --field a", code: exitUsage},
 	} {
 		node, addr := withKinds(t)
-		got := run(t, addr, "", nil, strings.Fields(c.line)...)
+		got := run(t, addr, "", nil, fieldsIn(c.line)...)
 		if out := regexp.MustCompile(`[0-9a-f]{32}|VERSION +`).ReplaceAllStringFunc(got.out, func(s string) string {
 			if strings.HasPrefix(s, "VERSION") {
 				return "VERSION  "
@@ -201,6 +211,33 @@ func TestFieldVerbs(t *testing.T) {
 		if c.then != nil && !maps.Equal(fieldsOf(t, node), c.then) {
 			t.Errorf("%s: then there is %v, want %v", c.line, fieldsOf(t, node), c.then)
 		}
+	}
+}
+
+// fieldsIn are the words of a line. What follows --exec is one.
+func fieldsIn(line string) []string {
+	line, command, has := strings.Cut(line, " --exec ")
+	words := strings.Fields(line)
+	if has {
+		words = append(words, "--exec", command)
+	}
+	return words
+}
+
+// TestWatchOfAFieldInJSON names the field in each event of it, and tells nothing of others.
+func TestWatchOfAFieldInJSON(t *testing.T) {
+	node, addr := withKinds(t)
+	first := told(t, run(t, addr, "", nil, "watch", "flags", "--field", "a", "--once", "--since=").out)
+	if len(first) != 2 || first[0].Field != "a" || first[0].Key != "flags" || *first[0].Value != `{"on":true}` || first[1].Event != "sync" || first[1].Field != "" {
+		t.Fatalf("got %+v, want the field and the end of what is there", first)
+	}
+	err := flagsOf(node).Update(t.Context(), "flags", func(m *crdt.Map[toggle]) error { m.Set("b", toggle{true}); m.Delete("a"); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := told(t, run(t, addr, "", nil, "watch", "flags", "--field", "a", "--once", "--since", first[1].ID).out)
+	if len(next) != 1 || next[0].Event != "delete" || next[0].Field != "a" || next[0].Key != "flags" {
+		t.Errorf("got %+v, want the delete of the field", next)
 	}
 }
 

@@ -25,20 +25,21 @@ type watchFlags struct {
 func (p *program) watchCommand() *cobra.Command {
 	var flags watchFlags
 	c := &cobra.Command{
-		Use:   "watch KEY | watch --prefix PREFIX",
+		Use:   "watch KEY [--field NAME] | watch --prefix PREFIX",
 		Short: "print the present state, then every change",
 		Long: "Prints the present state, then every change, until Ctrl-C. Changes of one key coalesce to the latest; the last\n" +
 			"one is never left out. With --once it ends after the present state, or, if there is none, after the first change.\n\n" +
 			"With --since each event in JSON has an id. A later watch --since ID of the same node begins behind that event, if the\n" +
 			"node still knows it; else with a reset and the state anew. An empty ID begins with the present state.\n\n" +
 			"With --exec nothing is printed: the command runs in a shell for each put and delete, one after the other, with the value\n" +
-			"on stdin and STARLING_WATCH_EVENT, _KEY, _VERSION and _CODEC in its environment. If it fails, the watch ends.",
+			"on stdin and STARLING_WATCH_EVENT, _KEY, _FIELD, _VERSION and _CODEC in its environment. If it fails, the watch ends.",
 		Args: arguments(0, 1),
 	}
 	c.Flags().StringVar(&flags.prefix, "prefix", "", "watch every key with this prefix; all keys if it is empty")
 	c.Flags().StringVar(&flags.since, "since", "", "begin behind the event with this id, and tell the ids")
 	c.Flags().StringVar(&flags.exec, "exec", "", "run this command for each change instead of printing it")
 	c.Flags().BoolVar(&flags.once, "once", false, "end after the present state, or the first change if there is none")
+	bindField(c)
 	c.Flags().BoolVar(&flags.noRetry, "no-retry", false, "end with exit code 5 when the node goes away, instead of waiting for it")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		sel, err := flags.selection(c, args)
@@ -58,7 +59,7 @@ func (p *program) watchCommand() *cobra.Command {
 		}
 		err = p.knock(ctx, client)
 		if err == nil {
-			err = p.watch(client.Follow(ctx, sel, flags.following()), p.watcher(ctx, c, flags), flags.end())
+			err = p.watch(client.Follow(ctx, sel, flags.following(c)), p.watcher(ctx, c, flags), flags.end())
 		}
 		return kv.Wrap("watch", sel.Prefix+sel.Key, err)
 	}
@@ -68,7 +69,13 @@ func (p *program) watchCommand() *cobra.Command {
 // selection is what is watched.
 func (f watchFlags) selection(c *cobra.Command, args []string) (kv.Selection, error) {
 	byPrefix := c.Flags().Changed("prefix")
+	_, ofField := fieldOf(c)
+	if err := checkField(c); err != nil {
+		return kv.Selection{}, err
+	}
 	switch {
+	case byPrefix && ofField:
+		return kv.Selection{}, usage(c, errors.New("--field is of one key, not of --prefix"))
 	case byPrefix == (len(args) == 1):
 		return kv.Selection{}, usage(c, errors.New("watch wants a key or --prefix, one of the two"))
 	case c.Flags().Changed("exec") && f.exec == "":
@@ -79,8 +86,9 @@ func (f watchFlags) selection(c *cobra.Command, args []string) (kv.Selection, er
 	return kv.Selection{Key: args[0]}, kv.Wrap("watch", args[0], kv.CheckKey(args[0]))
 }
 
-func (f watchFlags) following() httpkv.Following {
+func (f watchFlags) following(c *cobra.Command) httpkv.Following {
 	how := httpkv.Following{Since: f.since}
+	how.Field, _ = fieldOf(c)
 	if f.noRetry {
 		how.Breaks = httpkv.End
 	}
@@ -138,8 +146,9 @@ func (p *program) watch(events iter.Seq2[httpkv.Told, error], each func(httpkv.T
 
 // watcher is what is done with each event.
 func (p *program) watcher(ctx context.Context, c *cobra.Command, flags watchFlags) func(httpkv.Told) error {
+	field, _ := fieldOf(c)
 	if flags.exec != "" {
-		return func(ev httpkv.Told) error { return p.handle(ctx, flags.exec, ev.Event) }
+		return func(ev httpkv.Told) error { return p.handle(ctx, flags.exec, change{ev, field}) }
 	}
 	otherwise := asLines
 	if p.tty {
@@ -150,20 +159,34 @@ func (p *program) watcher(ctx context.Context, c *cobra.Command, flags watchFlag
 		if !ids {
 			ev.ID = ""
 		}
-		return p.event(f, ev)
+		return p.event(f, change{ev, field})
 	}
 }
 
+// change is what is told of a key, or of a field of it if that has a name.
+type change struct {
+	httpkv.Told
+	field string
+}
+
+// of names what has changed to people.
+func (c change) of() string {
+	if c.field == "" {
+		return c.Key
+	}
+	return c.Key + " " + c.field
+}
+
 // event prints one event. In raw only values are: a line each.
-func (p *program) event(f format, ev httpkv.Told) error {
+func (p *program) event(f format, ev change) error {
 	switch f {
 	case asTable:
 		switch ev.Kind {
 		case kv.Put:
-			_, err := io.WriteString(p.out, p.paint(green, "put")+"     "+ev.Key+"  "+shown(rawOf(ev.Entry))+"\n")
+			_, err := io.WriteString(p.out, p.paint(green, "put")+"     "+ev.of()+"  "+shown(rawOf(ev.Entry))+"\n")
 			return err
 		case kv.Delete:
-			_, err := io.WriteString(p.out, p.paint(yellow, "delete")+"  "+ev.Key+"\n")
+			_, err := io.WriteString(p.out, p.paint(yellow, "delete")+"  "+ev.of()+"\n")
 			return err
 		}
 		return nil
@@ -187,5 +210,8 @@ func (p *program) event(f format, ev httpkv.Told) error {
 		r.Event = "reset"
 	}
 	r.ID = ev.ID
+	if r.Key != "" {
+		r.Field = ev.field
+	}
 	return p.json(asLines, r)
 }

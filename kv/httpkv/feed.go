@@ -42,6 +42,7 @@ func (s *server) Feed(ctx context.Context, sel kv.Selection) iter.Seq2[kv.Event,
 // Following says how a watch is followed. The zero Following begins with the present state and goes on when it breaks.
 type Following struct {
 	Since  string // the id of the event behind which it begins; one that the server does not know any more is told Reset
+	Field  string // of the key that is watched: what happens to that alone, with its value; empty: to the whole
 	Breaks Breaks
 }
 
@@ -82,7 +83,7 @@ func (s *server) follow(ctx context.Context, sel kv.Selection, how Following) it
 			yield(Told{}, err)
 			return
 		}
-		f := &feed{server: s, sel: sel, yield: yield, last: how.Since}
+		f := &feed{server: s, sel: sel, field: how.Field, yield: yield, last: how.Since}
 		wait := firstWait
 		for {
 			before := f.last
@@ -139,6 +140,7 @@ func pause(ctx, life context.Context, d time.Duration) {
 type feed struct {
 	server  *server
 	sel     kv.Selection
+	field   string // empty: the whole value
 	yield   func(Told, error) bool
 	last    string // id of the last event told
 	stopped bool   // yield wants no more
@@ -154,6 +156,9 @@ func (f *feed) stream(ctx context.Context) error {
 	}
 	if f.sel.NoValues {
 		c.query.Set("values", "false")
+	}
+	if f.field != "" {
+		c.query.Set("field", f.field)
 	}
 	if f.last != "" {
 		c.header.Set("Last-Event-ID", f.last) // the server goes on behind it, or answers with a reset
