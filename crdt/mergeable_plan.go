@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -91,6 +92,9 @@ func (k *mergeKind[M]) merged(c content, out M) (*merger, error) {
 
 func (k *mergeKind[M]) split(m M) (map[string]Piece, error) {
 	pieces, err := k.shape.Split(m)
+	if errors.Is(err, kv.ErrUnsupported) {
+		return nil, err // it is of the kind, and nobody here can write it
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", kv.ErrType, err)
 	}

@@ -126,7 +126,7 @@ func TestRawMergedIsReadOnly(t *testing.T) {
 	if b, err := raw.Codec().Encode(v); err != nil || string(b) != "\xff whole" {
 		t.Errorf("what was read is written as %q, %v", b, err)
 	}
-	if _, err := raw.Plan(crdt.Intent{Key: "k", Out: v}); !errors.Is(err, kv.ErrUnsupported) {
+	if _, err := raw.Plan(crdt.Intent{Key: "k", Out: v}); !errors.Is(err, kv.ErrUnsupported) || errors.Is(err, kv.ErrType) {
 		t.Errorf("Plan: %v, want ErrUnsupported", err)
 	}
 	if _, err := raw.Plan(crdt.Intent{Key: "k", Out: "x"}); !errors.Is(err, kv.ErrType) {

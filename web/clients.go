@@ -40,7 +40,8 @@ func (c rawCodec) Decode(b []byte) (any, error) {
 
 // clients keeps one client per codec id that was written with.
 type clients struct {
-	open func(codec kv.Codec) kv.Client
+	open  func(codec kv.Codec) kv.Client
+	kinds map[string]crdt.Merging // that are known, by their codec
 
 	mu sync.Mutex // guards by
 	by map[string]typed
@@ -49,7 +50,7 @@ type clients struct {
 // typed is a client for values of one codec id.
 type typed struct {
 	store
-	codec kv.Codec // reads what a request brings: of crdt.RawKind if the values merge, else a rawCodec
+	codec kv.Codec // reads what a request brings: of crdt.RawOf or RawKind if the values merge, else a rawCodec
 }
 
 // of returns the client of the codec id.
@@ -66,7 +67,9 @@ func (c *clients) of(id string) (typed, error) {
 		return typed{}, newProblem(busy, fmt.Sprintf("this node has seen %d codecs already", maxCodecs))
 	}
 	var codec kv.Codec = rawCodec{id: id}
-	if kind, merges := crdt.RawKind(id); merges {
+	if kind, known := c.kinds[id]; known {
+		codec = kind.Codec()
+	} else if kind, merges := crdt.RawKind(id); merges {
 		codec = kind.Codec()
 	}
 	s, err := asStore(c.open(codec))
@@ -78,6 +81,17 @@ func (c *clients) of(id string) (typed, error) {
 	}
 	c.by[id] = typed{s, codec}
 	return c.by[id], nil
+}
+
+// known are kinds by the codec of their values.
+func known(kinds []crdt.Kind) map[string]crdt.Merging {
+	by := make(map[string]crdt.Merging)
+	for _, kind := range kinds {
+		if raw, merges := crdt.RawOf(kind); merges {
+			by[kind.ID()] = raw
+		}
+	}
+	return by
 }
 
 func asStore(c kv.Client) (store, error) {

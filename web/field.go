@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/starlingkv/starling/crdt"
+	"github.com/starlingkv/starling/internal/embed"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -23,17 +24,17 @@ type fields interface {
 }
 
 // fieldsOf are the fields of a value of a codec, of an empty one if it is nil.
-func fieldsOf(codec string, v any) (fields, error) {
+func fieldsOf(codec kv.Codec, v any) (fields, error) {
 	if v == nil {
-		v = map[bool]any{true: &crdt.Map[crdt.Parts]{}, false: &crdt.Set[string]{}}[strings.HasPrefix(codec, "map.")]
+		v = map[bool]any{true: &crdt.Map[crdt.Parts]{}, false: &crdt.Set[string]{}}[strings.HasPrefix(codec.CodecID(), "map.")]
 	}
 	switch v := v.(type) {
 	case *crdt.Map[crdt.Parts]:
-		return mapFields{v}, nil
+		return mapFields{v, codec}, nil
 	case *crdt.Set[string]:
 		return setFields{v}, nil
 	}
-	return nil, noFields(codec)
+	return nil, noFields(codec.CodecID())
 }
 
 // hasFields reports whether values of a codec may have fields.
@@ -48,18 +49,39 @@ func noFields(codec string) *problem {
 	return p
 }
 
-type mapFields struct{ m *crdt.Map[crdt.Parts] }
+type mapFields struct {
+	m     *crdt.Map[crdt.Parts]
+	codec kv.Codec // of the Map
+}
 
 func (f mapFields) get(name string) ([]byte, bool) {
 	parts, ok := f.m.Get(name)
 	return parts.JSON(), ok
 }
 
+// set reads the body as it would stand in the whole Map.
 func (f mapFields) set(name string, body []byte) error {
-	if old, _ := f.m.Get(name); len(old) > 1 {
-		return newProblem(problemOf(kv.ErrType).kind, "this field has parts, which only its codec can make of a value")
+	if err := kv.CheckKey(name); err != nil {
+		return err
 	}
-	f.m.Set(name, crdt.Parts{body})
+	whole, err := embed.AppendName([]byte{'{'}, name)
+	if err != nil {
+		return err
+	}
+	v, err := kv.DecodeWith(f.codec, append(embed.Append(append(whole, ':'), body), '}'))
+	if err != nil {
+		return newProblem(badRequest, fmt.Sprintf("this is no field of %s: %v", f.codec.CodecID(), err))
+	}
+	m, is := v.(*crdt.Map[crdt.Parts])
+	if !is {
+		return noFields(f.codec.CodecID())
+	}
+	parts, _ := m.Get(name)
+	if old, _ := f.m.Get(name); len(old) > 1 && len(parts) == 1 {
+		return newProblem(problemOf(kv.ErrType).kind,
+			`this field has parts, which only its codec can make of a value: it takes {"$parts":[...]}, as it is shown`)
+	}
+	f.m.Set(name, parts)
 	return nil
 }
 
@@ -145,7 +167,7 @@ func (h *Handler) field(ctx context.Context, key, name string) (e kv.Entry, body
 	case !found:
 		return e, nil, newProblem(notFound, "nothing is stored under this key")
 	}
-	f, err := fieldsOf(e.Codec, e.Value)
+	f, err := fieldsOf(c.codec, e.Value)
 	if err != nil {
 		return e, nil, err
 	}
@@ -225,7 +247,7 @@ func (h *Handler) changeField(w http.ResponseWriter, r *http.Request, change fie
 		return err
 	}
 	err = c.CAS(ctx, change.key, func(in any) (any, bool, error) {
-		f, err := fieldsOf(c.codec.CodecID(), in)
+		f, err := fieldsOf(c.codec, in)
 		if err == nil {
 			err = when.ofField(f, change.field, func() (string, error) { return versionAt(ctx, c, change.key) })
 		}

@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/starlingkv/starling/crdt"
 	"github.com/starlingkv/starling/internal/memo"
 	"github.com/starlingkv/starling/kv"
 )
@@ -35,6 +36,9 @@ type Config struct {
 	// Raw is a client that shows the keys of every codec as bytes: what does not fit as kv.Raw with an error beside it. Nil:
 	// that of Client for kv.Bytes.
 	Raw kv.Client
+	// Kinds are kinds whose codecs are at hand, as Options.Kinds of a node. Of others whole values and fields are bytes that
+	// nobody checks, a field of several parts is written as these, and a node does not write what has a merge of its own.
+	Kinds []crdt.Kind
 	// Node tells about the node and its cluster.
 	Node Node
 	// Log gets what nobody else is told. Nil discards.
@@ -96,7 +100,7 @@ func New(cfg Config) *Handler {
 	cfg.Park = orDefault(cfg.Park, 30*time.Second)
 	h := &Handler{
 		cfg:     cfg,
-		clients: clients{open: cfg.Client},
+		clients: clients{open: cfg.Client, kinds: known(cfg.Kinds)},
 		seats:   make(chan struct{}, cfg.MaxWatchers),
 		feeds:   feeds{boot: newBoot(), park: cfg.Park},
 		shown:   memo.New(maxShown),

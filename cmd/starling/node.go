@@ -63,7 +63,7 @@ func serve(opts starling.Options, at net.Listener, to ...route) (*served, error)
 	}
 	s := &served{node: node, routes: to, left: make(chan struct{})}
 	leave := sync.OnceFunc(func() { close(s.left) })
-	s.listening = listen(handlerOf(aNode{node, leave}, s.routes, opts.Logger), at, loggerOf(opts))
+	s.listening = listen(handlerOf(aNode{node, leave}, s.routes, opts), at, loggerOf(opts))
 	return s, nil
 }
 
@@ -85,8 +85,9 @@ func loggerOf(opts starling.Options) *slog.Logger {
 	return cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
 }
 
-// handlerOf is the HTTP API of a node, and of the stores that hold some of its keys.
-func handlerOf(n aNode, to routes, log *slog.Logger) *web.Handler {
+// handlerOf is the HTTP API of a node, opened with the options, and of the stores that hold some of its keys.
+func handlerOf(n aNode, to routes, opts starling.Options) *web.Handler {
+	log := opts.Logger
 	return web.New(web.Config{
 		Client: func(c kv.Codec) kv.Client {
 			if kind, merges := crdt.KindOf(c); merges {
@@ -94,9 +95,10 @@ func handlerOf(n aNode, to routes, log *slog.Logger) *web.Handler {
 			}
 			return to.over(n.node.Client(crdt.Register(c)), c, log)
 		},
-		Raw:  to.over(n.node.Raw(), kv.Bytes, log),
-		Node: n,
-		Log:  log,
+		Raw:   to.over(n.node.Raw(), kv.Bytes, log),
+		Kinds: opts.Kinds,
+		Node:  n,
+		Log:   log,
 	})
 }
 

@@ -21,6 +21,15 @@ type use struct {
 	want  string // the value when all have written
 }
 
+// Kinds are those that Usable uses: every kind that merges, with codecs of its
+// own.
+func Kinds() (kinds []crdt.Kind) {
+	for _, u := range uses() {
+		kinds = append(kinds, u.kind)
+	}
+	return kinds
+}
+
 // uses are those of every kind that merges.
 func uses() []use {
 	return []use{
