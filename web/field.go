@@ -249,7 +249,8 @@ func (h *Handler) changeField(w http.ResponseWriter, r *http.Request, change fie
 	err = c.CAS(ctx, change.key, func(in any) (any, bool, error) {
 		f, err := fieldsOf(c.codec, in)
 		if err == nil {
-			err = when.ofField(f, change.field, func() (string, error) { return versionAt(ctx, c, change.key) })
+			_, there := f.get(change.field)
+			err = when.within(there, func() (string, error) { return versionAt(ctx, c, change.key) })
 		}
 		if err == nil {
 			err = change.apply(f, change.field)
@@ -277,9 +278,9 @@ func (h *Handler) changeField(w http.ResponseWriter, r *http.Request, change fie
 	return reply(w, *change.status, answer)
 }
 
-// ofField reports kv.ErrConflict if the condition does not hold for a field about to be written.
-func (c condition) ofField(f fields, name string, version func() (string, error)) error {
-	if _, there := f.get(name); c.none.all && there {
+// within reports kv.ErrConflict if the condition does not hold for what a CAS is about to write, which is there or not.
+func (c condition) within(there bool, version func() (string, error)) error {
+	if c.none.all && there {
 		return kv.ErrConflict
 	}
 	if !c.match.asked && len(c.none.versions) == 0 {

@@ -17,7 +17,12 @@ func (h *Handler) serveKey(w http.ResponseWriter, r *http.Request, escaped strin
 	if err != nil {
 		return err
 	}
-	err = allow(w, r, http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete)
+	methods := []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete}
+	query := r.URL.Query()
+	if query.Has("add") || query.Has("observe") {
+		methods = append(methods, http.MethodPost)
+	}
+	err = allow(w, r, methods...)
 	if err == nil {
 		err = h.requireOf(key, r)
 	}
@@ -27,10 +32,12 @@ func (h *Handler) serveKey(w http.ResponseWriter, r *http.Request, escaped strin
 	w.Header().Set("Starling-Consistency", h.consistencyOf(key))
 	serve := map[string]func(http.ResponseWriter, *http.Request, string) error{
 		http.MethodPut: h.put, http.MethodDelete: h.delete, http.MethodGet: h.get, http.MethodHead: h.get,
+		http.MethodPost: h.post,
 	}
-	if r.URL.Query().Has("field") {
+	if query.Has("field") {
 		serve = map[string]func(http.ResponseWriter, *http.Request, string) error{
 			http.MethodPut: h.putField, http.MethodDelete: h.deleteField, http.MethodGet: h.getField, http.MethodHead: h.getField,
+			http.MethodPost: h.post, // which knows no field
 		}
 	}
 	return about(key, serve[r.Method](w, r, key))

@@ -13,7 +13,7 @@ func TestEveryRouteIsOnItsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	wanted := []string{
-		keyPath + "hello", memberPath + "n1", "?ttl=", "?field=", "prefix=", "limit=", "values=", "delimiter=", "`after`", "watch?key=", "&field=", "watch?prefix=&values=", "?verbose",
+		keyPath + "hello", memberPath + "n1", "?ttl=", "?field=", "?add=", "?observe=", "prefix=", "limit=", "values=", "delimiter=", "`after`", "watch?key=", "&field=", "watch?prefix=&values=", "?verbose",
 		"Starling-Codec", "Starling-Origin", "Starling-Updated", "Starling-Expires", "Starling-Consistency", "Starling-Require",
 		"If-Match", "If-None-Match", "Last-Event-ID", EnvelopeType, ndjsonType,
 	}

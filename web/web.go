@@ -1,6 +1,7 @@
 // Package web is the HTTP API of a node as one http.Handler.
 //
 //	GET HEAD PUT DELETE /v1/kv/{key}     one value, as the bytes it is stored as
+//	POST /v1/kv/{key}?add= or ?observe=  one more of a Counter, or a number for a Max
 //	GET /v1/kv?prefix=                   entries in key order, page by page
 //	GET /v1/watch?prefix= or ?key=       changes as server-sent events, or lines of JSON; of a field with &field=
 //	GET /v1/digest?prefix=               one hash of all that is there

@@ -16,10 +16,11 @@ import (
 
 // written is the answer to a write.
 type written struct {
-	Key       string `json:"key"`
-	Field     string `json:"field,omitempty"`
-	Version   string `json:"version,omitempty"`
-	Tombstone bool   `json:"tombstone,omitempty"`
+	Key       string  `json:"key"`
+	Field     string  `json:"field,omitempty"`
+	Version   string  `json:"version,omitempty"`
+	Value     *string `json:"value,omitempty"` // of a number that was changed
+	Tombstone bool    `json:"tombstone,omitempty"`
 }
 
 // awaitWrites waits, on a node that starts, as a write does: what is not here yet may come with the first

@@ -55,6 +55,7 @@ func (p *program) putCommand() *cobra.Command {
 	c := p.writeCommand("put", "write a value and print its version; without a value, or with -, from stdin", &flags)
 	c.Flags().StringVar(&flags.ifVersion, "if-version", "", "write only if the key has this version")
 	c.Flags().BoolVar(&flags.ifAbsent, "if-absent", false, "write only if the key is absent")
+	bindNumber(c)
 	return c
 }
 
@@ -100,6 +101,12 @@ func (p *program) writer(op string, flags *writeFlags) func(*cobra.Command, []st
 		w, err := flags.write(c.Context())
 		if err != nil {
 			return usage(c, err)
+		}
+		if query, given, err := numberOf(c, args); given || err != nil {
+			if err == nil {
+				err = p.number(c, args[0], query, w)
+			}
+			return err
 		}
 		body, err := p.value(args[1:])
 		if err != nil {
