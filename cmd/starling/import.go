@@ -33,7 +33,7 @@ func (p *program) importCommand() *cobra.Command {
 		Use:   "import [-|FILE]",
 		Short: `write the keys of a file of JSON lines: {"key":..,"value":..} or {"key":..,"value_base64":..}`,
 		Long: "Writes one key per line, several at once, the lines of one key in their order. A line may name the codec of its\n" +
-			"value and when it expires too. An array is taken as well, as export -o json prints it, or consul kv export; and what\n" +
+			"value and when it expires too, and with \"field\" it is of that field of a Map alone. An array is taken as well, as export -o json prints it, or consul kv export; and what\n" +
 			"etcdctl get --prefix -w json prints.\n\n" +
 			"It stops at the first error; what it has written by then stays, so it can just be run again.",
 		Args: arguments(0, 1),
@@ -52,7 +52,7 @@ func (p *program) importCommand() *cobra.Command {
 				return err
 			}
 			defer client.Close()
-			im := &importer{store: client.With(kv.Any), timeout: p.global.timeout, began: time.Now()}
+			im := &importer{store: client.With(kv.Any), field: client.Field, timeout: p.global.timeout, began: time.Now()}
 			err = im.run(c.Context(), in, &statusLine{out: p.err, tty: p.talks})
 			if err != nil {
 				return err
@@ -70,6 +70,7 @@ type line struct {
 	number int
 
 	Key         string  `json:"key"`
+	Field       string  `json:"field"` // of the Map or Set under the key; empty: the whole value
 	Codec       string  `json:"codec"`
 	Value       *string `json:"value"`
 	ValueBase64 *[]byte `json:"value_base64"`
@@ -82,6 +83,7 @@ type line struct {
 // importer writes the lines of one file.
 type importer struct {
 	store   kv.Versioned  // of kv.Any
+	field   func(name string) kv.Backend
 	timeout time.Duration // of one write
 	began   time.Time
 
@@ -226,7 +228,7 @@ func parseLine(b []byte) (line, error) {
 		}
 		l.Value, l.ValueBase64 = nil, &b
 	}
-	if l.Codec == "" {
+	if l.Codec == "" && l.Field == "" { // that of a field is its key's
 		l.Codec = kv.Bytes.CodecID()
 	}
 	return l, errors.Join(kv.CheckKey(l.Key), kv.CheckMedia(l.MediaType))
@@ -244,13 +246,24 @@ func (im *importer) write(ctx context.Context, l line) error {
 	ctx, cancel := context.WithTimeout(ctx, im.timeout)
 	defer cancel()
 	body := l.body()
-	opts := []kv.PutOption{remaining(kv.Entry{Expires: l.ExpiresAt}), kv.Media(l.MediaType)}
-	if _, err := im.store.Put(ctx, l.Key, kv.Coded{Codec: l.Codec, Body: body}, opts...); err != nil {
+	if err := im.put(ctx, l, body); err != nil {
 		return fmt.Errorf("line %d: %w", l.number, err)
 	}
 	im.keys.Add(1)
 	im.bytes.Add(int64(len(body)))
 	return nil
+}
+
+// put writes the value of a line, or of the field that it names.
+func (im *importer) put(ctx context.Context, l line, body kv.Raw) error {
+	ends := remaining(kv.Entry{Expires: l.ExpiresAt})
+	if l.Field == "" {
+		_, err := im.store.Put(ctx, l.Key, kv.Coded{Codec: l.Codec, Body: body}, ends, kv.Media(l.MediaType))
+		return err
+	}
+	e := kv.Entry{Key: l.Key, Value: body, Codec: l.Codec, Size: len(body)}
+	_, err := im.field(l.Field).Store(ctx, e, kv.PutWrite(ctx, ends))
+	return kv.Wrap("put", l.Key, err)
 }
 
 // progress says now and then how far the import is.

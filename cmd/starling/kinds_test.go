@@ -229,6 +229,29 @@ func TestFieldVerbs(t *testing.T) {
 	}
 }
 
+// TestImportOfFields takes what a watch of a field prints for a write of that field: the others stay.
+func TestImportOfFields(t *testing.T) {
+	node, addr := withKinds(t)
+	told := run(t, addr, "", nil, "watch", "flags", "--field", "a", "--once").out
+	put, _, _ := strings.Cut(strings.ReplaceAll(told, "true", "false"), "\n")
+	lines := put + "\n" + `{"key":"flags","field":"c","value":"{\"on\":true}"}` + "\n" + `{"key":"zones","field":"d","value":""}` + "\n" +
+		`{"key":"new","field":"x","codec":"set.string","value":"x"}` + "\n"
+	if got := run(t, addr, lines, nil, "import"); got.code != exitOK {
+		t.Fatal(got.err)
+	}
+	if got, want := fieldsOf(t, node), map[string]toggle{"a": {}, "b": {}, "c": {true}}; !maps.Equal(got, want) {
+		t.Errorf("then there is %v, want %v", got, want)
+	}
+	for key, want := range map[string]string{"zones": `[{"$text":"a"},{"$text":"b"},{"$text":"d"}]`, "new": `[{"$text":"x"}]`} {
+		if got := run(t, addr, "", nil, "get", key); got.out != want {
+			t.Errorf("%s is %s%s, want %s", key, got.out, got.err, want)
+		}
+	}
+	if got := run(t, addr, `{"key":"hits","field":"x","value":"1"}`, nil, "import"); got.code != exitError || !strings.Contains(got.err, "line 1: ") {
+		t.Errorf("a field of a Counter: %d %s", got.code, got.err)
+	}
+}
+
 // fieldsIn are the words of a line. What follows --exec is one.
 func fieldsIn(line string) []string {
 	line, command, has := strings.Cut(line, " --exec ")
