@@ -19,6 +19,7 @@ const EnvelopeType = "application/vnd.starling+json"
 // envelope is what a PUT takes of an entry in JSON. What else an entry has is told by GET, and left out here.
 type envelope struct {
 	Key         *string         `json:"key"`
+	Field       *string         `json:"field"`
 	Codec       string          `json:"codec"`
 	MediaType   string          `json:"media_type"`
 	Value       *string         `json:"value"`
@@ -41,15 +42,21 @@ type value struct {
 func (h *Handler) value(w http.ResponseWriter, r *http.Request, key string) (value, error) {
 	v := value{codec: cmp.Or(r.Header.Get("Starling-Codec"), kv.Bytes.CodecID()), media: r.Header.Get("Content-Type")}
 	limit := int64(h.reads.Capabilities().MaxValue)
-	media, _, err := mime.ParseMediaType(v.media)
-	if err == nil && media == EnvelopeType {
+	if isEnvelope(r) {
 		return h.enveloped(w, r, key, limit)
 	}
+	var err error
 	if v.media, err = mediaOf(v); err != nil {
 		return v, err
 	}
 	v.body, err = h.body(w, r, limit)
 	return v, err
+}
+
+// isEnvelope reports whether the body of a request is an envelope.
+func isEnvelope(r *http.Request) bool {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && media == EnvelopeType
 }
 
 // formType is what curl calls a body that nobody has named.
@@ -73,7 +80,7 @@ func (h *Handler) enveloped(w http.ResponseWriter, r *http.Request, key string, 
 	if err != nil {
 		return value{}, err
 	}
-	e, err := parseEnvelope(text, key)
+	e, err := parseEnvelope(text, key, r.URL.Query().Get("field"))
 	named := r.Header.Get("Starling-Codec")
 	switch {
 	case err != nil:
@@ -81,7 +88,10 @@ func (h *Handler) enveloped(w http.ResponseWriter, r *http.Request, key string, 
 	case e.Codec != "" && named != "" && e.Codec != named:
 		return value{}, newProblem(badRequest, "the envelope and Starling-Codec name different codecs")
 	}
-	v := value{codec: cmp.Or(named, e.Codec, kv.Bytes.CodecID()), media: e.MediaType, body: e.bytes()}
+	v := value{codec: cmp.Or(named, e.Codec), media: e.MediaType, body: e.bytes()}
+	if v.codec == "" && !r.URL.Query().Has("field") { // that of a field is its key's
+		v.codec = kv.Bytes.CodecID()
+	}
 	if int64(len(v.body)) > limit {
 		return v, newProblem(tooLarge, fmt.Sprintf("%d bytes, at most %d", len(v.body), limit))
 	}
@@ -99,7 +109,7 @@ func (e envelope) bytes() []byte {
 // maxEnvelope is what an envelope may hold beside its value, in bytes.
 const maxEnvelope = 16 << 10
 
-func parseEnvelope(text []byte, key string) (envelope, error) {
+func parseEnvelope(text []byte, key, field string) (envelope, error) {
 	var e envelope
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
@@ -113,6 +123,8 @@ func parseEnvelope(text []byte, key string) (envelope, error) {
 		return e, errors.New("one of value and value_base64 is wanted")
 	case e.Key != nil && *e.Key != key:
 		return e, fmt.Errorf("it is of the key %q", *e.Key)
+	case e.Field != nil && *e.Field != field:
+		return e, fmt.Errorf("it is of the field %q", *e.Field)
 	}
 	return e, nil
 }

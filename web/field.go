@@ -145,6 +145,10 @@ func (h *Handler) getField(w http.ResponseWriter, r *http.Request, key string) e
 	if done, err := h.conditional(w, r, e.Version); done || err != nil {
 		return err
 	}
+	if accepts(r, EnvelopeType) { // application/json is asked for by many who mean the value
+		e.Value = kv.Raw(body)
+		return reply(w, http.StatusOK, shownField(e, query.Get("field")))
+	}
 	media := ordinary(strings.TrimPrefix(strings.TrimPrefix(e.Codec, "map."), "set."))
 	if bytes.HasPrefix(body, []byte(`{"$parts":`)) {
 		media = "application/json"
@@ -187,20 +191,31 @@ func (h *Handler) putField(w http.ResponseWriter, r *http.Request, key string) e
 	if err != nil {
 		return err
 	}
-	body, err := h.body(w, r, int64(h.reads.Capabilities().MaxValue))
+	v, err := h.fieldValue(w, r, key)
 	if err != nil {
 		return err
 	}
 	status := http.StatusOK
 	return h.changeField(w, r, fieldChange{
-		key: key, field: query.Get("field"), ttl: ttl, codec: r.Header.Get("Starling-Codec"), status: &status,
+		key: key, field: query.Get("field"), ttl: ttl, codec: v.codec, status: &status,
 		apply: func(f fields, name string) error {
 			if _, there := f.get(name); !there {
 				status = http.StatusCreated
 			}
-			return f.set(name, body)
+			return f.set(name, v.body)
 		},
 	})
+}
+
+// fieldValue reads what a PUT wants to store in a field, which has no media type.
+func (h *Handler) fieldValue(w http.ResponseWriter, r *http.Request, key string) (v value, err error) {
+	limit := int64(h.reads.Capabilities().MaxValue)
+	if isEnvelope(r) {
+		return h.enveloped(w, r, key, limit)
+	}
+	v.codec = r.Header.Get("Starling-Codec")
+	v.body, err = h.body(w, r, limit)
+	return v, err
 }
 
 func (h *Handler) deleteField(w http.ResponseWriter, r *http.Request, key string) error {

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -135,4 +136,30 @@ func TestFieldWithTTL(t *testing.T) {
 		t.Errorf("got %+v, %v", e, err)
 	}
 	call(t, "PUT", base, "/v1/kv/m?field=x&ttl=never", "1").problem(t, 400, "bad-request")
+}
+
+// TestFieldInAnEnvelope is read and written as an entry in JSON by who asks for that by its name.
+func TestFieldInAnEnvelope(t *testing.T) {
+	_, base := serve(t, nil)
+	const media = "Content-Type: application/vnd.starling+json"
+	for body, status := range map[string]int{
+		`{"value_base64":"/wA=","codec":"map.blob","field":"x"}`: 201,
+		`{"value":"1","field":"y"}`:                              400,
+		`{"value":"1","codec":"bytes"}`:                          409,
+	} {
+		if a := call(t, "PUT", base, fmt.Sprint("/v1/kv/m", status, "?field=x"), body, media); a.StatusCode != status {
+			t.Errorf("%s: got %d %s, want %d", body, a.StatusCode, a.body, status)
+		}
+	}
+	const key = "/v1/kv/m201?field=x"
+	call(t, "GET", base, key, "", "Accept: application/json").is(t, 200, "\xff\x00")
+	a := call(t, "GET", base, key, "", "Accept: application/vnd.starling+json")
+	if !strings.Contains(a.body, `"field":"x"`) || !strings.Contains(a.body, `"value_base64":"/wA="`) || !strings.Contains(a.body, `"codec":"map.blob"`) {
+		t.Errorf("got %s", a.body)
+	}
+	if a := call(t, "PUT", base, key, a.body, media); a.StatusCode != 200 {
+		t.Errorf("what was read is not written: %d %s", a.StatusCode, a.body)
+	}
+	call(t, "PUT", base, key, `{"value":"2"}`, media)
+	call(t, "GET", base, key, "").is(t, 200, "2")
 }
