@@ -78,7 +78,7 @@ func TestKindsAreReadByAnybody(t *testing.T) {
 		}
 	}
 	long := run(t, addr, "", nil, "ls", "-l").out
-	for _, codec := range []string{" map.flag\n", " map.string\n", " set.string\n", " counter\n", " max\n"} {
+	for _, codec := range []string{" -     map.flag\n", " map.string\n", " set.string\n", " -     counter\n", " max\n"} {
 		if !strings.Contains(long, codec) {
 			t.Errorf("ls -l does not name%s in\n%s", codec, long)
 		}

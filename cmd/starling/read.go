@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/starlingkv/starling/crdt"
 	"github.com/starlingkv/starling/kv"
 )
 
@@ -125,7 +126,7 @@ func (p *program) lsCommand() *cobra.Command {
 				return kv.Wrap("list", sel.Prefix, err)
 			}
 			records = append(records, facts(e))
-			rows = append(rows, []string{e.Key, e.Version, orDash(e.Origin), age(e.Updated, time.Now()), size(e.Size), e.Codec})
+			rows = append(rows, []string{e.Key, e.Version, orDash(e.Origin), age(e.Updated, time.Now()), sizeOf(e), e.Codec})
 		}
 		f := p.format(asTable)
 		if long && f == asTable {
@@ -134,6 +135,15 @@ func (p *program) lsCommand() *cobra.Command {
 		return p.list(f, records)
 	})
 	return c
+}
+
+// sizeOf is the size of an entry that came without its value: a node does not tell that of one that merges, as only the whole
+// would tell it.
+func sizeOf(e kv.Entry) string {
+	if _, merges := crdt.RawKind(e.Codec); merges && e.Size == 0 {
+		return "-"
+	}
+	return size(e.Size)
 }
 
 // list prints the records, or only their keys, a line each.
