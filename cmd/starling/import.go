@@ -82,7 +82,7 @@ type line struct {
 
 // importer writes the lines of one file.
 type importer struct {
-	store   kv.Versioned  // of kv.Any
+	store   kv.Versioned // of kv.Any
 	field   func(name string) kv.Backend
 	timeout time.Duration // of one write
 	began   time.Time
