@@ -3,6 +3,8 @@ package starling_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -101,6 +103,86 @@ func TestCheckViewsKnowsFields(t *testing.T) {
 	if err := n.Close(); err != nil || n.Stats().Scribbled != 1 || !strings.Contains(log.String(), "key=k op=get") {
 		t.Errorf("got %v, %d, %s; want the key and the operation", err, n.Stats().Scribbled, log)
 	}
+}
+
+// TestCheckViewsFindsHiddenScribblers writes into what stands in a Map in the ways that are easy to overlook: within an
+// Update, into what a watcher has kept, into a value of several parts.
+func TestCheckViewsFindsHiddenScribblers(t *testing.T) {
+	ctx := t.Context()
+	codec := kv.JSON[[]int]("ints")
+	for name, scribble := range map[string]func(n *starling.Node) error{
+		"within an update": func(n *starling.Node) error {
+			c := crdt.Typed[crdt.Map[[]int]]{Client: n.Client(crdt.MapOf[[]int](codec))}
+			err := c.Update(ctx, "k", func(m *crdt.Map[[]int]) error { m.Set("x", []int{1}); m.Set("y", []int{2}); return nil })
+			return errors.Join(err, c.Update(ctx, "k", func(m *crdt.Map[[]int]) error {
+				x, _ := m.Get("x")
+				x[0] = 9
+				m.Set("z", []int{3})
+				return nil
+			}))
+		},
+		"kept by a watcher": func(n *starling.Node) error {
+			c := crdt.Typed[crdt.Map[[]int]]{Client: n.Client(crdt.MapOf[[]int](codec))}
+			err := c.Update(ctx, "k", func(m *crdt.Map[[]int]) error { m.Set("x", []int{1}); return nil })
+			var kept *crdt.Map[[]int]
+			for kept = range c.Watch(ctx, "k") {
+				break
+			}
+			err = errors.Join(err, c.Update(ctx, "other", func(m *crdt.Map[[]int]) error { m.Set("x", []int{}); return nil }))
+			for _, x := range kept.All() {
+				x[0] = 9
+			}
+			return errors.Join(err, c.Delete(ctx, "k"))
+		},
+		"of parts": func(n *starling.Node) error {
+			c := crdt.Typed[crdt.Map[[]int]]{Client: n.Client(crdt.MapOf[[]int](twoInts{codec}))}
+			err := c.Update(ctx, "k", func(m *crdt.Map[[]int]) error { m.Set("x", []int{1, 2}); return nil })
+			m, _, _ := c.Get(ctx, "k")
+			x, _ := m.Get("x")
+			x[1] = 9
+			return err
+		},
+	} {
+		n, log := checking(t)
+		if err := errors.Join(scribble(n), n.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if n.Stats().Scribbled != 1 || !strings.Contains(log.String(), " key=k ") {
+			t.Errorf("%s: the count is %d and the log %q, want the key, once", name, n.Stats().Scribbled, log)
+		}
+	}
+}
+
+// TestCheckViewsKnowsWhatIsOnesOwn: what a codec decodes for each reader anew may be written into, and nobody is told.
+func TestCheckViewsKnowsWhatIsOnesOwn(t *testing.T) {
+	n, log := checking(t)
+	c := n.Client(crdt.Register(kv.JSON[[]string]("tags")))
+	if _, err := c.Put(t.Context(), "k", []string{"a"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		v, err := c.Get(t.Context(), "k")
+		if err != nil || v.([]string)[0] != "a" {
+			t.Fatalf("got %v, %v", v, err)
+		}
+		v.([]string)[0] = "b"
+	}
+	if err := n.Close(); err != nil || n.Stats().Scribbled != 0 {
+		t.Errorf("got %v, %d, %s", err, n.Stats().Scribbled, log)
+	}
+}
+
+// twoInts is a codec of two parts, a number each.
+type twoInts struct{ kv.Codec }
+
+func (twoInts) Parts(v []int) ([][]byte, error) {
+	return [][]byte{fmt.Append(nil, v[0]), fmt.Append(nil, v[1])}, nil
+}
+
+func (twoInts) Join(parts [][]byte) (v []int, err error) {
+	v = make([]int, 2)
+	_, err = fmt.Sscan(string(parts[0])+" "+string(parts[1]), &v[0], &v[1])
+	return v, err
 }
 
 // TestCheckViewsIsOff: nobody looks unless he is told to.

@@ -76,7 +76,7 @@ func (s *story) change(r *Replica) ([]*cell.Cell, error) {
 	}
 	out := s.gen(s.rnd, in)
 	if now, err := r.encoded(key); err != nil || now != before {
-		return nil, fmt.Errorf("scribbling: changing a value that was read makes %s of %s: %w", now, before, err)
+		return nil, broken(err, "scribbling: changing a value that was read makes %s of %s", now, before)
 	}
 	if out == nil {
 		return nil, nil
@@ -98,9 +98,17 @@ func (s *story) change(r *Replica) ([]*cell.Cell, error) {
 	}
 	s.gen(s.rnd, out)
 	if now, err := r.encoded(key); err != nil || now != got {
-		return nil, fmt.Errorf("scribbling: changing a value that was written makes %s of %s: %w", now, got, err)
+		return nil, broken(err, "scribbling: changing a value that was written makes %s of %s", now, got)
 	}
 	return cells, nil
+}
+
+// broken says what is wrong, and the error that it came with, if any.
+func broken(err error, format string, args ...any) error {
+	if err == nil {
+		return fmt.Errorf(format, args...)
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
 }
 
 // empty reports whether a value is encoded as one that takes no cells.
@@ -187,17 +195,17 @@ func (s *story) survivesItsCodec() error {
 	}
 	again, err := s.kind.Codec().Encode(v)
 	if err != nil || string(again) != want {
-		return fmt.Errorf("encoding: %s becomes %s: %w", want, again, err)
+		return broken(err, "encoding: %s becomes %s", want, again)
 	}
 	writes, err := r.plan(key, v)
 	if err != nil || len(writes) > 0 {
-		return fmt.Errorf("writing %s over itself writes %d cells: %w", want, len(writes), err)
+		return broken(err, "writing %s over itself writes %d cells", want, len(writes))
 	}
 	if _, err := r.Write("copy", v); err != nil {
-		return fmt.Errorf("writing %s: %w", want, err)
+		return broken(err, "writing %s", want)
 	}
 	if got, err := r.encoded("copy"); err != nil || got != want && !(got == "absent" && s.empty([]byte(want))) {
-		return fmt.Errorf("writing: %s becomes %s: %w", want, got, err)
+		return broken(err, "writing: %s becomes %s", want, got)
 	}
 	return nil
 }
