@@ -117,6 +117,9 @@ func (h *Handler) put(w http.ResponseWriter, r *http.Request, key string) error 
 	if err != nil {
 		return h.refused(r.Context(), key, err)
 	}
+	if version == "" { // a Map or a Set of nothing is not there
+		return reply(w, http.StatusOK, written{Key: key, Tombstone: true})
+	}
 	w.Header().Set("ETag", quote(version))
 	status := http.StatusOK
 	if before.Version == "" {

@@ -141,3 +141,21 @@ func TestMergesOfOthersAreNotWritten(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptyIsAbsent writes a Map and a Set of nothing to a node, which keeps no such key: that is no error, and takes away
+// what was there.
+func TestEmptyIsAbsent(t *testing.T) {
+	_, addr := withKinds(t)
+	for _, line := range []string{"put flags {} --codec map.flag", "put zones [] --codec set.string", "put new [] --codec set.string"} {
+		words := strings.Fields(line)
+		if got := run(t, addr, "", nil, append(words, "-o", "jsonl")...); got.code != exitOK || got.out != `{"key":"`+words[1]+`"}`+"\n" {
+			t.Errorf("%s: %d %s%s", line, got.code, got.out, got.err)
+		}
+		if got := run(t, addr, "", nil, "get", words[1]); got.code != exitNotFound {
+			t.Errorf("then it is %d %s", got.code, got.out)
+		}
+	}
+	if got := run(t, addr, `{"key":"e","codec":"set.string","value":"[]"}`, nil, "import"); got.code != exitOK {
+		t.Errorf("import: %s", got.err)
+	}
+}

@@ -174,9 +174,10 @@ func (s *server) store(ctx context.Context, e kv.Entry, w kv.Write, query url.Va
 		return "", err
 	}
 	var written struct {
-		Version string `json:"version"`
+		Version   string `json:"version"`
+		Tombstone bool   `json:"tombstone"` // a Map or a Set of nothing was written, and is not there
 	}
-	if err := json.Unmarshal(body, &written); err != nil || written.Version == "" {
+	if err := json.Unmarshal(body, &written); err != nil || written.Version == "" && !written.Tombstone {
 		return "", fmt.Errorf("the answer to a write is not what a starling server says: %q", body)
 	}
 	return written.Version, nil
