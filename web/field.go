@@ -44,7 +44,13 @@ func hasFields(codec string) bool {
 }
 
 func noFields(codec string) *problem {
-	p := newProblem(problemOf(kv.ErrType).kind, fmt.Sprintf("the key holds a %q, which has no fields; a Map and a Set have", codec))
+	detail := fmt.Sprintf("the key holds a %q, which has no fields; a Map and a Set have", codec)
+	for of, change := range map[string]string{crdt.Counters().ID(): "add", crdt.Maxima().ID(): "observe"} {
+		if codec == of {
+			detail += "; a number is changed by POST and ?" + change + "="
+		}
+	}
+	p := newProblem(problemOf(kv.ErrType).kind, detail)
 	p.Codec = codec
 	return p
 }
