@@ -144,6 +144,9 @@ func (c partsCodec) Decode(b []byte) (any, error) {
 			return nil, err
 		}
 	}
+	if len(p) > maxParts || p[0] == nil {
+		return nil, fmt.Errorf("%s: 1 to %d, of which the first is there", partsMark, maxParts)
+	}
 	return p, nil
 }
 

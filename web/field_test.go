@@ -102,6 +102,10 @@ func TestFieldsOfWhatHasNone(t *testing.T) {
 		t.Errorf("a field of parts: %v", p)
 	}
 	call(t, "PUT", base, "/v1/kv/m?field=", "2").problem(t, 400, "bad-key")
+	for _, odd := range []string{`{"$parts":[1,2,3,4,5]}`, `{"$parts":[null,1]}`, `{"$parts":[{"$bytes":"?"}]}`} {
+		call(t, "PUT", base, "/v1/kv/m?field=x", odd).problem(t, 400, "bad-request")
+		call(t, "PUT", base, "/v1/kv/m", `{"x":`+odd+`}`, flags).problem(t, 400, "bad-request")
+	}
 	call(t, "PUT", base, "/v1/kv/new?field=x", "2", "Starling-Codec: bytes").problem(t, 409, "type")
 	call(t, "PUT", base, "/v1/kv/m?field=y&field=z", "2").problem(t, 400, "bad-request")
 	call(t, "GET", base, "/v1/kv/m?field=y&ttl=3s", "").problem(t, 400, "bad-request")
