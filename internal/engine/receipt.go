@@ -106,7 +106,8 @@ func (d *digests) of(p *pusher, dot cell.Dot) *digest {
 // mark notes that the part that was handed to a member has a cell. What comes
 // later than the answer to its check may be another thing that looks like a
 // receipt: who was told of the cell by chance, while the push to it was lost,
-// serves nobody and tells others by chance in turn.
+// serves nobody and tells others by chance in turn. Who stands alone in its part
+// has nobody to serve: that it has the cell is all there is to know.
 func (p *pusher) mark(one *digest, from cell.Origin) {
 	for i, part := range one.parts[:min(len(one.parts), maxMarks)] {
 		if part.by != from || one.marked(i) {
@@ -115,7 +116,7 @@ func (p *pusher) mark(one *digest, from cell.Origin) {
 		if i < one.own && !part.mended && one.told <= headTurn {
 			p.wanted.took(max(p.now()-one.learned-p.pace.window(p.now()), 0))
 		}
-		if part.mended || one.told < lateReceipt {
+		if part.mended || one.told < lateReceipt || p.e.peers.members(part.span).n == 1 {
 			one.marks |= 1 << i
 		}
 	}
@@ -143,7 +144,7 @@ func (p *pusher) mended(c *cell.Cell, h hop) {
 
 const (
 	maxMarks    = 64 // parts of a cell that can be marked; the others are checked
-	lateReceipt = 3  // ticks after which a receipt of a push comes too late
+	lateReceipt = 3  // ticks after which a receipt of a push comes too late, if there are others in the part
 )
 
 // marked reports whether a part has the cell for all that is known.

@@ -94,6 +94,37 @@ func TestALateReceiptProvesNothing(t *testing.T) {
 	}
 }
 
+// Who stands alone in its part has nobody to serve: once it says that it has the
+// cell, however late, nothing is left to check.
+func TestALateReceiptIsEnoughOfWhoIsAlone(t *testing.T) {
+	x := newSolo(t, fan, nil)
+	c := x.put("k", []byte("v"))
+	heads := hops(x.pass(quietWindow), c.Dot())
+	checks := make(map[cell.Origin]int)
+	pass := func(d time.Duration) {
+		for _, p := range tells(x.pass(d), c.Dot()) {
+			if p.Frame.Msg.(*wire.Have).Span != nil {
+				checks[p.To]++
+			}
+		}
+	}
+	late := heads[0].to
+	for checks[late] <= lateReceipt {
+		pass(time.Millisecond)
+	}
+	x.confirm(late, c.Dot())
+	pass(2 * time.Second)
+	for _, h := range heads {
+		want := partChecks
+		if h.to == late {
+			want = lateReceipt + 1
+		}
+		if checks[h.to] != want {
+			t.Errorf("%v, alone in %v, was checked %d times, want %d", h.to, h.span, checks[h.to], want)
+		}
+	}
+}
+
 func TestWhoMendsAPartGivesItsReceipt(t *testing.T) {
 	x := newSolo(t, 40, nil)
 	c := x.put("k", []byte("v"))
