@@ -21,7 +21,6 @@ const (
 	maxTellPackets = 8 // of one random tick
 	digestShare    = 4 // digests get at most this part of the budget of packets: 1 / digestShare
 	doubleFor      = time.Minute
-	rememberFor    = 2 * time.Second // what was handed out: others may check their parts as long
 )
 
 // digest is what is left to tell of a cell that was learned a moment ago. Its
@@ -48,8 +47,9 @@ type digest struct {
 
 // digests tells at common ticks what is fresh here.
 type digests struct {
-	active  []*digest             // in the order in which they were learned
-	byAddr  map[cell.Addr]*digest // those of active that are not gone
+	active  []*digest             // what has ticks left
+	kept    fifo[*digest]         // what had none when it came here, see digest_kept.go
+	byAddr  map[cell.Addr]*digest // those of both that are not gone
 	due     time.Duration
 	phase   time.Duration // of this node's ticks, so that nodes do not tick together
 	checks  rate          // packets of part checks
@@ -79,7 +79,7 @@ func (d *digests) begin(p *pusher, one *digest) {
 	if p.e.peers.count() == 0 {
 		return
 	}
-	if len(d.active) >= p.e.cfg.MaxFresh {
+	if len(d.active)+d.kept.len() >= p.e.cfg.MaxFresh {
 		d.clear()
 		p.overflow("digests")
 	}
@@ -122,7 +122,7 @@ func (d *digests) replaced(a cell.Addr) {
 	}
 }
 
-func (d *digests) clear() { d.active, d.byAddr = nil, nil }
+func (d *digests) clear() { d.active, d.kept, d.byAddr = nil, fifo[*digest]{}, nil }
 
 // tells is how many ticks of a cell go to a random member now: the more, the
 // more packets get lost. Checks do not follow the loss. A part with a receipt
@@ -185,13 +185,8 @@ func (d *digests) tick(p *pusher) {
 			tells = append(tells, checks...)
 		}
 		d.tell(p, tells)
-		d.active = slices.DeleteFunc(d.active, func(one *digest) bool {
-			if one.told >= one.ticks && one.learned <= now-rememberFor {
-				d.replaced(one.addr)
-			}
-			return one.gone
-		})
 	}
+	d.forget(now)
 	d.schedule(p)
 }
 
@@ -201,35 +196,39 @@ func (d *digests) room(p *pusher) int {
 	return max(p.e.cfg.PacketsPerSec/digestShare, 1) - d.packets.sum(p.now())
 }
 
-// schedule plans the next tick, past those that would find nothing to do.
+// schedule plans the next tick, past those that would find nothing to do, and
+// puts aside what has had its last. Ticks are for what has some left: that is a
+// small part of what is remembered.
 func (d *digests) schedule(p *pusher) {
-	if len(d.active) == 0 {
-		d.clear()
-		d.due = never
-		return
-	}
 	next, interval := never, p.e.cfg.IdleTick
-	for _, one := range d.active {
+	d.active = slices.DeleteFunc(d.active, func(one *digest) bool {
+		if one.gone {
+			return true
+		}
 		if one.told >= one.ticks {
-			continue
+			d.kept.push(one)
+			return true
 		}
 		if next = min(next, one.next()); one.learned > p.now()-digestFresh {
 			interval = p.e.cfg.DigestTick
 		}
-	}
+		return false
+	})
 	if next == never {
-		next = d.active[len(d.active)-1].learned + rememberFor
+		if next = d.forgetAt(); next == never {
+			d.clear()
+			d.due = never
+			return
+		}
 	}
 	d.due = d.grid(max(p.now()+1, next), interval)
 }
 
-// collect drops what a newer cell has replaced, which is told in its place, and
-// returns what takes part in this tick: what checks its parts and what is told
-// to a random member.
+// collect returns what takes part in this tick: what checks its parts and what is
+// told to a random member. Of what a newer cell has replaced that one is told.
 func (d *digests) collect(p *pusher) (checks, tells []*digest) {
-	d.active = slices.DeleteFunc(d.active, func(one *digest) bool { return one.gone })
 	for _, one := range d.active {
-		if one.next() > p.now() || one.told >= one.ticks {
+		if one.gone || one.next() > p.now() {
 			continue
 		}
 		if one.told == 0 {
@@ -341,43 +340,4 @@ func extend(runs []cell.Run, d cell.Dot) []cell.Run {
 		}
 	}
 	return append(runs, cell.RunOf(d))
-}
-
-const (
-	maxRecent = 100_000
-	recentAge = 30 * time.Second
-)
-
-// recentDots knows where the cells stand whose dots were told of late.
-type recentDots struct {
-	byDot map[cell.Dot]cell.Addr
-	order fifo[recentDot]
-}
-
-type recentDot struct {
-	dot cell.Dot
-	at  time.Duration
-}
-
-func (r *recentDots) add(d cell.Dot, a cell.Addr, now time.Duration) {
-	if r.byDot == nil {
-		r.byDot = make(map[cell.Dot]cell.Addr)
-	}
-	if _, ok := r.byDot[d]; !ok {
-		r.order.push(recentDot{dot: d, at: now})
-	}
-	r.byDot[d] = a
-	for {
-		old, ok := r.order.peek()
-		if !ok || old.at > now-recentAge && r.order.len() <= maxRecent {
-			return
-		}
-		r.order.pop()
-		delete(r.byDot, old.dot)
-	}
-}
-
-func (r *recentDots) addr(d cell.Dot) (cell.Addr, bool) {
-	a, ok := r.byDot[d]
-	return a, ok
 }

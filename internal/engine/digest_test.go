@@ -112,6 +112,35 @@ func TestNoQuickTickIsForWhatIsSettled(t *testing.T) {
 	}
 }
 
+// What has no ticks left is remembered out of the way of what has, and told of
+// again when a check asks for more.
+func TestWhatIsOnlyRememberedTakesNoPartInTicks(t *testing.T) {
+	x := newSolo(t, 40, nil)
+	x.n.run(time.Second)
+	d := &x.e.push.digests
+	const cells = 50
+	for i := range uint64(cells) {
+		x.recv(1, deltaOf(wire.Span{}, x.foreign(1, i+1, fmt.Sprint(i), "v", time.Second)))
+	}
+	x.pass(1200 * time.Millisecond) // all is told
+	if len(d.active) != 0 || d.kept.len() != cells || len(d.byAddr) != cells {
+		t.Fatalf("%d cells take part in ticks and %d of %d are remembered, want none and all", len(d.active), d.kept.len(), len(d.byAddr))
+	}
+	span := arc(0, 0.5)
+	x.recv(1, &wire.Have{Span: &span, Runs: []cell.Run{cell.RunOf(cell.Dot{O: 1, N: 7})}})
+	if len(d.active) != 1 || d.due > x.e.push.now()+x.e.cfg.IdleTick {
+		t.Errorf("%d cells take part in ticks when one is checked, the next in %v", len(d.active), d.due-x.e.push.now())
+	}
+	x.pass(rememberFor)
+	if _, ok := d.byAddr[cell.At("7", "r")]; ok || d.kept.len() > 1 || len(d.byAddr) > 1 {
+		t.Errorf("%d cells and %d addresses are remembered after their time", d.kept.len(), len(d.byAddr))
+	}
+	x.pass(10 * time.Second)
+	if d.due != never || len(d.active)+d.kept.len()+len(d.byAddr) > 0 {
+		t.Errorf("%d, %d cells and %d addresses are left, the next tick is at %v", len(d.active), d.kept.len(), len(d.byAddr), d.due)
+	}
+}
+
 // Where packets get lost, a leaf tells at the quick ticks.
 func TestLeafIsQuickWherePacketsGetLost(t *testing.T) {
 	x := newSolo(t, 40, nil)

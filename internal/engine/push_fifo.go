@@ -18,6 +18,14 @@ func (q *fifo[T]) peek() (v T, ok bool) {
 	return q.items[q.head], true
 }
 
+// last returns the newest item, or the zero value if there is none.
+func (q *fifo[T]) last() (v T, ok bool) {
+	if q.len() == 0 {
+		return v, false
+	}
+	return q.items[len(q.items)-1], true
+}
+
 // pop removes the oldest item.
 func (q *fifo[T]) pop() (v T, ok bool) {
 	if q.len() == 0 {

@@ -62,6 +62,9 @@ func (d *digest) beyond(s wire.Span) bool {
 
 // checkOn gives a cell so many part checks from now on, if it has not more.
 func (d *digests) checkOn(p *pusher, one *digest, checks int) {
+	if one.told >= one.ticks { // it was put aside
+		d.active = append(d.active, one)
+	}
 	tells := max(one.ticks-max(one.told, one.checks), 0)
 	one.checks = max(one.checks, one.told+checks)
 	one.ticks = one.checks + tells

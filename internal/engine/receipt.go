@@ -68,7 +68,7 @@ func (p *pusher) confirm(due []receipt) {
 // heard looks at the dots of a HAVE that this node tells of itself. Without a
 // range it may be the receipt for a part that was handed to its sender.
 func (p *pusher) heard(from cell.Origin, m *wire.Have) {
-	if len(p.digests.active) == 0 {
+	if len(p.digests.byAddr) == 0 {
 		return
 	}
 	var due []receipt
