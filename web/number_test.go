@@ -17,8 +17,12 @@ func TestNumbersAreChanged(t *testing.T) {
 		value  string
 		media  string
 	}{
-		{"n?add=5", 201, "5", ""}, {"n?add=-7", 200, "-2", ""}, {"n?add=0", 200, "-2", ""},
-		{"m?observe=-3", 201, "-3", ""}, {"m?observe=9", 200, "9", ""}, {"m?observe=4", 200, "9", ""},
+		{"n?add=5", 201, "5", ""},
+		{"n?add=-7", 200, "-2", ""},
+		{"n?add=0", 200, "-2", ""},
+		{"m?observe=-3", 201, "-3", ""},
+		{"m?observe=9", 200, "9", ""},
+		{"m?observe=4", 200, "9", ""},
 	} {
 		a := call(t, "POST", base, "/v1/kv/"+c.path, "")
 		var got struct{ Key, Version, Value string }
