@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/starlingkv/starling/crdt"
@@ -14,79 +13,12 @@ import (
 	"github.com/starlingkv/starling/kv"
 )
 
-// sight is what a CAS has seen: a Root, and up to which of its own writes the
-// node had come.
-type sight struct {
-	root  *engine.Root
-	key   string
-	self  cell.Origin
-	until uint64
-}
-
-// see takes a sight.
-func (m *merger) see(key string) sight {
+// see takes a sight of a key.
+func (m *merger) see(key string) engine.Sight {
 	m.node.mu.Lock()
-	s := sight{root: m.node.engine.Root(), key: key, self: m.node.engine.Origin()}
+	root, self := m.node.engine.Root(), m.node.engine.Origin()
 	m.node.mu.Unlock()
-	if seen, _ := s.root.Ctx.Seen(s.self); len(seen) > 0 {
-		last := seen[len(seen)-1]
-		s.until = last.From + last.Len - 1
-	}
-	return s
-}
-
-// holds reports kv.ErrConflict if a write of this node has come to the key since,
-// or one of anybody to an address that is watched. Whatever else came is joined.
-func (s sight) holds(now *engine.Root, watched []string) error {
-	if now.Tree.Same(s.root.Tree) {
-		return nil
-	}
-	lo, hi := cell.KeyRange(s.key)
-	for was, is := range tree.Diff(s.root.Tree, now.Tree, lo, hi) {
-		if is != nil && s.wrote(is) {
-			return kv.ErrConflict
-		}
-		if visibly(was, is) && begins(watched, was, is) {
-			return kv.ErrConflict
-		}
-	}
-	return nil
-}
-
-// wrote reports whether the node has written a cell, or one below it, since. A
-// cell that came from elsewhere names what it replaced; what it displaced
-// without knowing stands beside it.
-func (s sight) wrote(c *cell.Stored) bool {
-	d := c.Dot()
-	if d.O == s.self && d.N > s.until {
-		return true
-	}
-	for _, runs := range [][]cell.Run{c.PrevRuns(), c.Under()} {
-		for _, r := range runs {
-			if r.O == s.self && r.From+r.Len-1 > s.until {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// visibly reports whether a reader can tell two cells of an address apart.
-func visibly(was, is *cell.Stored) bool {
-	a, b := was != nil && was.Visible(), is != nil && is.Visible()
-	return a != b || a && b && was.Dot() != is.Dot()
-}
-
-func begins(watched []string, was, is *cell.Stored) bool {
-	if is == nil {
-		is = was
-	}
-	for _, prefix := range watched {
-		if strings.HasPrefix(string(is.Addr), prefix) {
-			return true
-		}
-	}
-	return false
+	return engine.SightOf(root, self, key)
 }
 
 // CAS is part of kv.Client. A write conflicts with one of this node to the same
@@ -106,7 +38,7 @@ func (m *merger) CAS(ctx context.Context, key string, f func(in any) (out any, r
 			return kv.CASFailed, err
 		}
 		seen := m.see(key)
-		in, err := m.kind.View(seen.root.Tree, key)
+		in, err := m.kind.View(seen.Root().Tree, key)
 		if err != nil {
 			return kv.CASFailed, err
 		}
@@ -119,7 +51,7 @@ func (m *merger) CAS(ctx context.Context, key string, f func(in any) (out any, r
 		case out == nil:
 			return kv.CASKept, nil
 		}
-		plan, err := m.kind.Plan(crdt.Intent{Read: seen.root.Tree, Key: key, Out: out, Self: seen.self, Term: term})
+		plan, err := m.kind.Plan(crdt.Intent{Read: seen.Root().Tree, Key: key, Out: out, Self: seen.Self(), Term: term})
 		switch {
 		case errors.Is(err, kv.ErrNoChange):
 			return kv.CASNoChange, nil
@@ -131,7 +63,7 @@ func (m *merger) CAS(ctx context.Context, key string, f func(in any) (out any, r
 }
 
 // swap writes a plan, unless it has lost a race.
-func (m *merger) swap(ctx context.Context, seen sight, plan crdt.Plan, ttl time.Duration) (kv.Outcome, error) {
+func (m *merger) swap(ctx context.Context, seen engine.Sight, plan crdt.Plan, ttl time.Duration) (kv.Outcome, error) {
 	if len(plan.Edits) == 0 {
 		return kv.CASKept, nil
 	}
@@ -141,10 +73,11 @@ func (m *merger) swap(ctx context.Context, seen sight, plan crdt.Plan, ttl time.
 	_, err := m.node.write(ctx, func(physicalMS int64) engine.Tx {
 		return engine.Tx{
 			Check: func(r *engine.Root) error {
-				if m.node.engine.Origin() != seen.self {
-					return kv.ErrConflict // its own cells are those of another now
+				// Of another origin its own cells are those of another now.
+				if m.node.engine.Origin() != seen.Self() || seen.Lost(r, plan.Watched) {
+					return kv.ErrConflict
 				}
-				return seen.holds(r, plan.Watched)
+				return nil
 			},
 			Writes: writesOf(plan, expiry(physicalMS, ttl)),
 		}
@@ -216,7 +149,7 @@ func (m *merger) put(ctx context.Context, key string, v any, w puts) (version st
 		return "", err
 	}
 	seen := m.see(key)
-	present, whose := m.look(seen.root, key)
+	present, whose := m.look(seen.Root(), key)
 	switch {
 	case !w.Admits(present.Version):
 		return "", kv.ErrConflict
@@ -224,7 +157,7 @@ func (m *merger) put(ctx context.Context, key string, v any, w puts) (version st
 		_, err := opened(present)
 		return "", err
 	}
-	plan, err := m.kind.Plan(crdt.Intent{Read: seen.root.Tree, Key: key, Out: v, Self: seen.self, Term: w.term, Scope: crdt.All})
+	plan, err := m.kind.Plan(crdt.Intent{Read: seen.Root().Tree, Key: key, Out: v, Self: seen.Self(), Term: w.term, Scope: crdt.All})
 	if err == nil {
 		err = fits(plan)
 	}
@@ -245,12 +178,12 @@ func (m *merger) put(ctx context.Context, key string, v any, w puts) (version st
 }
 
 // admits reports whether a Put may happen on a Root.
-func (m *merger) admits(now *engine.Root, seen sight, plan crdt.Plan, w puts) error {
-	lo, hi := cell.KeyRange(seen.key)
+func (m *merger) admits(now *engine.Root, seen engine.Sight, plan crdt.Plan, w puts) error {
+	lo, hi := cell.KeyRange(seen.Key())
 	if _, conditional := w.Expected(); conditional && !w.Admits(versionOf(now.Tree.AggOf(lo, hi))) {
 		return kv.ErrConflict
 	}
-	if m.node.engine.Origin() != seen.self || seen.holds(now, plan.Watched) != nil {
+	if m.node.engine.Origin() != seen.Self() || seen.Lost(now, plan.Watched) {
 		return errOvertaken
 	}
 	return nil

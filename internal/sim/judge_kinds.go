@@ -8,13 +8,18 @@ import (
 
 // judgeKinds judges what merging kinds promise on the common final state.
 func (d *drama) judgeKinds() {
-	if d.kinds == nil || len(d.judge.found) > 0 {
+	if len(d.judge.found) > 0 {
 		return
 	}
-	for i := range numElems {
-		d.judge.element(elemStem(i))
+	if d.kinds != nil {
+		for i := range numElems {
+			d.judge.element(elemStem(i))
+		}
+		d.judge.increments(countKey, d.kinds.counts)
 	}
-	d.judge.increments()
+	if d.thinkers != nil {
+		d.judge.increments(tallyKey, d.thinkers.added)
+	}
 }
 
 // element judges one element of the set. It is in iff some process survives that
@@ -67,28 +72,28 @@ func (j *judge) element(stem string) {
 	}
 }
 
-// increments judges the counter that is never deleted: it is the sum of every
+// increments judges a counter that is never deleted: it is the sum of every
 // increment whose author's cell survives, from the first to the last of them.
-func (j *judge) increments() {
+func (j *judge) increments(key string, by map[cell.Dot]int64) {
 	last := map[cell.Addr]*write{}
-	for _, x := range j.history.byKey[countKey] {
+	for _, x := range j.history.byKey[key] {
 		if t := last[x.cell.Addr]; j.survivors(x.cell.Dot()) && (t == nil || cell.Compare(t.cell, x.cell) < 0) {
 			last[x.cell.Addr] = x
 		}
 	}
 	want := int64(0)
-	for _, x := range j.history.byKey[countKey] {
+	for _, x := range j.history.byKey[key] {
 		if t := last[x.cell.Addr]; t != nil && cell.Compare(x.cell, t.cell) <= 0 {
-			want += j.d.kinds.counts[x.cell.Dot()]
+			want += by[x.cell.Dot()]
 		}
 	}
 	got := int64(0)
-	lo, hi := cell.KeyRange(countKey)
+	lo, hi := cell.KeyRange(key)
 	for s := range j.d.nodes[0].Root().Tree.Live(lo, hi) {
 		got += counted(s.Cell)
 	}
 	if got != want {
-		j.fail("count", nil, "the counter is %d, and what was counted and survives is %d", got, want)
+		j.fail("count", nil, "the counter %q is %d, and what was counted and survives is %d", key, got, want)
 	}
 }
 

@@ -141,14 +141,14 @@ func (l *load) cas(m *Node, key string) {
 	})
 }
 
-// remove deletes a key, if it is there.
-func (l *load) remove(m *Node, key string) {
+// remove deletes a key, if it is there; it reports whether it has.
+func (l *load) remove(m *Node, key string) bool {
 	lo, hi := cell.KeyRange(key)
 	if m.Root().Tree.AggOf(lo, hi).Live == 0 {
 		l.Counts.Op("delete: absent")
-		return
+		return false
 	}
-	l.commit(m, "delete", engine.Tx{Writes: []engine.Write{{Addr: cell.FloorOf(key), Tomb: true}}})
+	return l.commit(m, "delete", engine.Tx{Writes: []engine.Write{{Addr: cell.FloorOf(key), Tomb: true}}})
 }
 
 func (l *load) field(m *Node, key string, class byte) {

@@ -20,7 +20,7 @@ var (
 	mustOp  = []string{
 		"put: ok", "put: not ready", "put: clock skew", "cas: ok", "cas: conflict", "delete: ok",
 		"field m: ok", "field z: ok", "drop field: ok", "put with ttl: ok", "put large: ok", "batch: ok",
-		"add: ok", "remove from set: ok", "count: ok",
+		"add: ok", "remove from set: ok", "count: ok", "cas of a kind: ok", "cas of a kind: conflict",
 	}
 )
 

@@ -46,11 +46,12 @@ func (v Violation) String() string {
 // drama is one seed being played.
 type drama struct {
 	*World
-	plant   engine.Plant
-	judge   *judge
-	load    *load
-	watches []*watch
-	kinds   *kinds // clients of merging kinds, in some seeds
+	plant    engine.Plant
+	judge    *judge
+	load     *load
+	watches  []*watch
+	kinds    *kinds    // clients of merging kinds, in some seeds
+	thinkers *thinkers // clients of merging kinds that think, in others
 }
 
 // Run plays one seed.
@@ -58,6 +59,7 @@ func Run(seed uint64, opt Options) Result {
 	d := newDrama(seed, opt)
 	d.start()
 	d.planKinds(seed)
+	d.planThinkers(seed)
 	d.planPlaced(seed)
 	d.RunUntil(calmUntil)
 	d.judge.endCalm()
