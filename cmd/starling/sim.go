@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ func (p *program) simCommand() *cobra.Command {
 	flags := c.Flags()
 	flags.Uint64Var(&f.from, "from", 1, "first seed")
 	flags.Uint64Var(&f.seeds, "seeds", 500, "how many seeds")
-	flags.StringVar(&f.record, "record", "", "append a row about the campaign to this file")
+	flags.StringVar(&f.record, "record", "", "add a row about the campaign to the table in this file")
 	flags.StringVar(&f.state, "state", "", "keep how far it came in this file, and go on from there")
 	flags.StringVar(&f.plant, "plant", "", "plant a bug first, as P1, and stop when it is found")
 	flags.IntVar(&f.workers, "workers", runtime.GOMAXPROCS(0), "seeds played at once")
@@ -84,7 +85,7 @@ func (p *program) sim(ctx context.Context, campaign sim.Campaign, f simFlags) er
 		return err
 	}
 	if f.record != "" && r.Done > 0 {
-		if err := appendRow(f.record, r.Row(time.Now().UTC().Format(time.DateOnly), at, command(r))); err != nil {
+		if err := addRow(f.record, r.Row(time.Now().UTC().Format(time.DateOnly), at, command(r))); err != nil {
 			return err
 		}
 	}
@@ -139,11 +140,20 @@ func commit(ctx context.Context) string {
 	return short
 }
 
-func appendRow(name, row string) error {
-	f, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
-	if err != nil {
+// addRow adds a row to the table of a document, which may go on behind it, or to
+// the end of one without a table.
+func addRow(name, row string) error {
+	b, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	_, err = f.WriteString(row)
-	return errors.Join(err, f.Close())
+	lines := slices.Collect(strings.Lines(string(b)))
+	at := len(lines)
+	for i, l := range slices.Backward(lines) {
+		if strings.HasPrefix(l, "|") {
+			at = i + 1
+			break
+		}
+	}
+	return os.WriteFile(name, []byte(strings.Join(slices.Insert(lines, at, row), "")), 0o644)
 }
