@@ -222,8 +222,8 @@ func TestDeadWatcher(t *testing.T) {
 	}
 	live := follow(t, base, "")
 	live.want("sync")
-	big := []byte(strings.Repeat("x", 4<<20))
-	for i := range 8 { // more than any socket buffers
+	big := []byte(strings.Repeat("x", 512<<10)) // who reads has 200 ms for each
+	for i := range 64 { // more than any socket buffers
 		put(t, mem, "k"+strconv.Itoa(i), big)
 		live.want("put", `"key":"k`+strconv.Itoa(i)+`"`)
 	}
