@@ -223,7 +223,7 @@ func TestDeadWatcher(t *testing.T) {
 	live := follow(t, base, "")
 	live.want("sync")
 	big := []byte(strings.Repeat("x", 512<<10)) // who reads has 200 ms for each
-	for i := range 64 { // more than any socket buffers
+	for i := range 64 {                         // more than any socket buffers
 		put(t, mem, "k"+strconv.Itoa(i), big)
 		live.want("put", `"key":"k`+strconv.Itoa(i)+`"`)
 	}
