@@ -37,6 +37,7 @@ func Topics() []Topic {
 		{"converge-16", Once, converge(16)},
 		{"converge-32", Once, converge(32)},
 		{"converge-64", Once, converge(64)},
+		{"lossy-64", Alone, lossy},
 		{"heartbeat", Once, heartbeat},
 		{"load-16", Once, load},
 	}
