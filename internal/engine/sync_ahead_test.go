@@ -174,6 +174,37 @@ func TestWhatGoesAheadIsBounded(t *testing.T) {
 	}
 }
 
+// TestWhatGoesAheadIsSentOnce: a HELLO that comes again, or another soon after it,
+// is answered with DIFFER alone.
+func TestWhatGoesAheadIsSentOnce(t *testing.T) {
+	n := newSyncNet(t, 2, nil)
+	n.fill(1000, 10)
+	n.meet()
+	n.run(time.Minute)
+	n.quiet()
+	a, b := n.nodes[0], n.nodes[1]
+	a.put("k", "1")
+	hello := func(sid uint64) (ahead, differ int) {
+		n.forget()
+		a.e.begin(a.reading())
+		pin := a.e.sync.pinNow(b.e.Origin())
+		pin.sid = sid
+		a.e.send(b.e.Origin(), pin.hello(wire.TypeHello))
+		a.perform(a.e.end())
+		return n.packets[wire.TypeRanges], n.packets[wire.TypeDiffer]
+	}
+	for i, c := range []struct {
+		sid   uint64
+		after time.Duration
+		want  bool
+	}{{1, 0, true}, {1, time.Second, false}, {2, 0, false}, {3, openDeadline - time.Millisecond, false}, {4, openDeadline, true}} {
+		n.now += c.after
+		if ahead, differ := hello(c.sid); differ != 1 || (ahead > 0) != c.want {
+			t.Errorf("HELLO %d: %d DIFFER, %d packets ahead, want them: %v", i, differ, ahead, c.want)
+		}
+	}
+}
+
 // BenchmarkAhead is what a HELLO that differs costs under the engine's lock.
 func BenchmarkAhead(b *testing.B) {
 	var cells []*cell.Cell

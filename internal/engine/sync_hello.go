@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"github.com/starlingkv/starling/internal/cell"
 	"github.com/starlingkv/starling/internal/wire"
@@ -64,9 +65,11 @@ func (s *syncer) busyNow() *wire.Busy {
 // pinFor pins the present Root for a peer and says so. It replaces what was
 // pinned for the peer before.
 func (s *syncer) pinFor(from cell.Origin, m *wire.Hello) {
-	e := s.e
+	e, again := s.e, false
 	s.pins = slices.DeleteFunc(s.pins, func(p pin) bool {
-		return p.peer == from && (p.flags^m.Flags)&wire.HelloProbe == 0
+		replaced := p.peer == from && (p.flags^m.Flags)&wire.HelloProbe == 0
+		again = again || replaced && p.young(e.now.Mono)
+		return replaced
 	})
 	if len(s.pins) >= 4*e.cfg.MaxServed {
 		s.pins = s.pins[1:]
@@ -76,19 +79,20 @@ func (s *syncer) pinFor(from cell.Origin, m *wire.Hello) {
 	p.before = min(m.H, p.before)
 	p.flags = m.Flags | s.joining()
 	s.pins = append(s.pins, p)
-	s.sayDiffer(&p)
+	if !again { // who asks again and again costs a sum, not hundreds
+		s.sayAhead(&p)
+	}
+	e.send(from, p.hello(wire.TypeDiffer))
 }
 
-func (s *syncer) sayDiffer(p *pin) {
-	s.sayAhead(p)
-	s.e.send(p.peer, p.hello(wire.TypeDiffer))
-}
+// young reports whether the session of a pin may still be about to begin.
+func (p *pin) young(now time.Duration) bool { return p.at+openDeadline > now }
 
 // repin repeats DIFFER for a HELLO that came again.
 func (s *syncer) repin(from cell.Origin, sid uint64) bool {
 	for i := range s.pins {
 		if p := &s.pins[i]; p.peer == from && p.sid == sid {
-			s.sayDiffer(p)
+			s.e.send(from, p.hello(wire.TypeDiffer))
 			return true
 		}
 	}
@@ -100,7 +104,7 @@ func (s *syncer) repin(from cell.Origin, sid uint64) bool {
 func (s *syncer) crowded() bool {
 	n := s.served
 	for i := range s.pins {
-		if s.pins[i].at+openDeadline > s.e.now.Mono {
+		if s.pins[i].young(s.e.now.Mono) {
 			n++
 		}
 	}
