@@ -37,17 +37,20 @@ func numberOf(query url.Values) (c number, err error) {
 	return c, nil
 }
 
-// of is the value with the change.
+// of is the value with the change, of a new one if in is nil.
 func (c number) of(in any) any {
 	switch v := in.(type) {
 	case *crdt.Counter:
 		v.Add(c.n)
-		return v
 	case *crdt.Max:
 		v.Observe(c.n)
-		return v
+	default:
+		if c.name == "add" {
+			return c.of(&crdt.Counter{})
+		}
+		return c.of(&crdt.Max{})
 	}
-	return c.of(map[string]any{"add": &crdt.Counter{}, "observe": &crdt.Max{}}[c.name])
+	return in
 }
 
 // post changes a number. It is no PUT, as one that is sent twice counts twice.

@@ -122,17 +122,16 @@ func (s *Session) onDone(m *wire.Done, step func(Input) Effects) error {
 		return errProtocol
 	}
 	s.peerDone, s.peerResult = true, *m
-	switch {
-	case s.done:
+	if s.done {
 		s.contextCame = !s.readOnly()
-	default:
+	} else {
 		s.returned = len(s.backs) + len(s.purges)
 		if err := s.turn(nil); err != nil {
 			return err
 		}
-	}
-	if !s.done {
-		return errProtocol // it was told that something is open here
+		if !s.done {
+			return errProtocol // it was told that something is open here
+		}
 	}
 	s.finish(s.outcome(), step)
 	return nil
